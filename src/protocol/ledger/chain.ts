@@ -1,0 +1,86 @@
+import { maxAmount } from "../amount.ts";
+import { otherSide, type Side } from "../channel.ts";
+import type { SignedProof } from "../proof.ts";
+import { recounted } from "./capacity.ts";
+import { type ChainView, type ChannelState, withTerms } from "./state.ts";
+
+/**
+ * The chain's own reading of a channel at one block. `confirmed` is read at the newest block with the configured
+ * confirmations, `newest` at the tip.
+ */
+export interface ChainReading {
+  readonly status: "none" | "open" | "closing" | "settled";
+  readonly deposits: readonly [bigint, bigint];
+  readonly withdrawn: readonly [bigint, bigint];
+  readonly deadline: bigint;
+  /** Recorded nonce per payer's side. */
+  readonly recorded: readonly [bigint, bigint];
+  /** Present once settled. */
+  readonly shares: readonly [bigint, bigint] | undefined;
+}
+
+/**
+ * Brings the channel's view of the chain up to date. Deposits count once confirmed; withdrawals and the start of a
+ * close count at zero confirmations, because they bind us. A close that a reorganisation removed stays a close.
+ */
+export function observeChain(
+  state: ChannelState,
+  confirmed: ChainReading,
+  newest: ChainReading,
+): ChannelState {
+  const { terms } = state;
+  const chain: ChainView = {
+    deposits: confirmed.deposits,
+    withdrawn: [
+      maxAmount(confirmed.withdrawn[0], newest.withdrawn[0]),
+      maxAmount(confirmed.withdrawn[1], newest.withdrawn[1]),
+    ],
+    close:
+      newest.status === "closing"
+        ? { deadline: newest.deadline, recorded: newest.recorded }
+        : terms.chain.close,
+    settled: confirmed.status === "settled" ? { shares: confirmed.shares ?? [0n, 0n] } : terms.chain.settled,
+  };
+  return withTerms(state, recounted({ ...terms, chain, phase: phaseAfter(state, confirmed, newest) }));
+}
+
+function phaseAfter(
+  state: ChannelState,
+  confirmed: ChainReading,
+  newest: ChainReading,
+): ChannelState["terms"]["phase"] {
+  const { phase } = state.terms;
+  if (phase === "settled" || confirmed.status === "settled") return "settled";
+  if (phase === "closing" || newest.status === "closing" || newest.status === "settled") return "closing";
+  return confirmed.status === "none" ? phase : "open";
+}
+
+/** We start a unilateral close ourselves: from now on the channel pays nothing. */
+export function startClosing(state: ChannelState): ChannelState {
+  if (state.terms.phase === "closing" || state.terms.phase === "settled") return state;
+  return withTerms(state, { phase: "closing" });
+}
+
+/** What a closing channel needs this node to publish now. */
+export type Dispute =
+  | { readonly kind: "startClose"; readonly proof: SignedProof }
+  | { readonly kind: "challenge"; readonly payer: Side; readonly proof: SignedProof }
+  | { readonly kind: "settle" };
+
+/**
+ * The transactions that keep our money whole on a closing channel: our latest incoming proof while the recorded one
+ * is older, then the settlement. `newest` is the newest block's time.
+ *
+ * Outgoing proofs are submitted only when a removed lock makes one worth more to us than silence; with transfers
+ * alone a newer outgoing proof only ever pays the other side.
+ */
+export function disputeOf(state: ChannelState, chain: ChainReading, newest: bigint): Dispute | undefined {
+  if (state.terms.phase !== "closing") return undefined;
+  if (chain.status === "open") return { kind: "startClose", proof: state.received };
+  if (chain.status !== "closing") return undefined;
+  if (newest >= chain.deadline) return { kind: "settle" };
+  const payer = otherSide(state.side);
+  if (state.received.nonce > chain.recorded[payer])
+    return { kind: "challenge", payer, proof: state.received };
+  return undefined;
+}
