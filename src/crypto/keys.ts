@@ -1,0 +1,34 @@
+import { HDNodeWallet } from "ethers/wallet";
+import { fromHex } from "../protocol/bytes.ts";
+import { mnemonicToSeed } from "./mnemonic.ts";
+
+/** BIP-44's first Ethereum account: what wallets and `cast` derive from the same words. */
+export const ACCOUNT_PATH = "m/44'/60'/0'/0/0";
+
+/**
+ * BIP-43 purpose of the keys only Rivulet uses ("RVT" in ASCII). Every step below it is hardened: a leaked hot key
+ * together with a leaked extended public key must not lead to the account, as it would on a neighbouring
+ * unhardened path.
+ */
+const PURPOSE = "m/5395028'";
+export const SIGNER_PATH = `${PURPOSE}/0'/0'`;
+export const PEER_PATH = `${PURPOSE}/1'/0'`;
+
+/** The three secrets of a node, 32 bytes each. */
+export interface NodeKeys {
+  /** secp256k1 key of the participant: owns deposits, receives payouts, pays gas. */
+  readonly account: Uint8Array;
+  /** secp256k1 key of the signer: signs balance proofs, is never paid out to. */
+  readonly signer: Uint8Array;
+  /** Seed of the libp2p Ed25519 key, which becomes the peer id. */
+  readonly peerSeed: Uint8Array;
+}
+
+/**
+ * Derives a node's keys (BIP-32) from its mnemonic. Throws `MnemonicError`. Takes milliseconds: once, at start.
+ */
+export function deriveKeys(mnemonic: string): NodeKeys {
+  const root = HDNodeWallet.fromSeed(mnemonicToSeed(mnemonic));
+  const secretAt = (path: string) => fromHex(root.derivePath(path).privateKey);
+  return { account: secretAt(ACCOUNT_PATH), signer: secretAt(SIGNER_PATH), peerSeed: secretAt(PEER_PATH) };
+}
