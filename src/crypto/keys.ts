@@ -10,7 +10,7 @@ export const ACCOUNT_PATH = "m/44'/60'/0'/0/0";
  * together with a leaked extended public key must not lead to the account, as it would on a neighbouring
  * unhardened path.
  */
-const PURPOSE = "m/5395028'";
+const PURPOSE = "m/5396052'";
 export const SIGNER_PATH = `${PURPOSE}/0'/0'`;
 export const PEER_PATH = `${PURPOSE}/1'/0'`;
 

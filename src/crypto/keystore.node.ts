@@ -76,6 +76,7 @@ async function refuseExisting(path: string): Promise<void> {
 async function writeSynced(path: string, text: string): Promise<void> {
   const file = await open(path, "wx", OWNER_ONLY);
   try {
+    await file.chmod(OWNER_ONLY); // a strict umask would have left the owner without the right to read or write
     await file.writeFile(text);
     await file.sync();
   } finally {

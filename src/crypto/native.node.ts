@@ -12,6 +12,9 @@ const SIGN_OPTIONS = {};
  *
  * Throws when the addon does not load. The package's main file would go on with slow JavaScript (`elliptic`)
  * without a word, so its addon half is loaded directly and the other half never.
+ *
+ * Its signatures are byte for byte those of RFC 6979 for digests below the curve's order, that is for every hash:
+ * libsecp256k1 does not reduce a larger digest before deriving the nonce. Such a signature is still valid.
  */
 export function loadNativeEcdsa(): Ecdsa {
   const addon = createRequire(import.meta.url)("secp256k1/bindings.js") as Addon;
