@@ -14,6 +14,7 @@ import {BalanceProof, Channel, ChannelStatus, IChannelEscrow, Lock} from "./inte
 import {IReceiveWithAuthorization} from "./interfaces/IReceiveWithAuthorization.sol";
 import {LockList} from "./libraries/LockList.sol";
 import {Payout} from "./libraries/Payout.sol";
+import {ProofHead, Record, Records} from "./libraries/Records.sol";
 import {Settlement} from "./libraries/Settlement.sol";
 import {SignedTypes} from "./libraries/SignedTypes.sol";
 
@@ -24,30 +25,15 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     using SafeCast for uint256;
     using SafeERC20 for IERC20;
 
-    /// @dev One slot: all of a channel that was only deposited into, and the tombstone of a settled one.
-    struct Record {
-        uint104 deposit0;
-        uint104 deposit1;
-        uint40 deadline;
-        ChannelStatus status;
-    }
-
     /// @dev Cumulative; both together never exceed the deposits.
     struct Withdrawals {
         uint104 total0;
         uint104 total1;
     }
 
-    /// @dev One slot for a proof without locks. `hasLocks` spares everyone else the reads of the two slots behind it.
-    struct ProofHead {
-        uint64 nonce;
-        uint128 transferred;
-        bool hasLocks;
-    }
-
     /// @dev What is recorded of one payer's direction.
     struct Direction {
-        ProofHead head;
+        uint256 head; // a packed ProofHead
         bytes32 locksRoot;
         uint128 claimed;
     }
@@ -61,7 +47,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     /// @inheritdoc IChannelEscrow
     uint256 public constant TOKEN_PAYOUT_GAS = Payout.TOKEN_GAS;
 
-    mapping(bytes32 channelId => Record) private _records;
+    mapping(bytes32 channelId => uint256 record) private _records;
     mapping(bytes32 channelId => Withdrawals) private _withdrawals;
     mapping(bytes32 channelId => mapping(address payer => Direction)) private _directions;
     mapping(bytes32 lockKey => bool) private _claimedLocks;
@@ -137,7 +123,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         bytes calldata signature1
     ) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         if (record.status != ChannelStatus.Open) {
             revert ChannelEscrow_WrongStatus(channelId, record.status);
         }
@@ -147,7 +133,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         if (totalWithdrawn <= present) {
             return;
         }
-        uint256 available = uint256(record.deposit0) + record.deposit1 - others;
+        uint256 available = record.deposit0 + record.deposit1 - others;
         if (totalWithdrawn > available) {
             revert ChannelEscrow_WithdrawalTooLarge(totalWithdrawn, available);
         }
@@ -156,11 +142,10 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         _requireBoth(channel, structHash, signature0, signature1);
 
         if (isFirst) {
-            totals.total0 = totalWithdrawn.toUint104();
+            _withdrawals[channelId].total0 = totalWithdrawn.toUint104();
         } else {
-            totals.total1 = totalWithdrawn.toUint104();
+            _withdrawals[channelId].total1 = totalWithdrawn.toUint104();
         }
-        _withdrawals[channelId] = totals;
         emit Withdrawn(channelId, participant, totalWithdrawn);
         _pay(channelId, channel.token, participant, totalWithdrawn - present);
     }
@@ -175,7 +160,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         bytes calldata signature1
     ) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         if (record.status != ChannelStatus.Open && record.status != ChannelStatus.Closing) {
             revert ChannelEscrow_WrongStatus(channelId, record.status);
         }
@@ -199,13 +184,13 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         Lock[] calldata locks
     ) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         address payer = _isFirst(channel, closer) ? channel.participant1 : channel.participant0;
         if (record.status == ChannelStatus.Open) {
             _authorizeClose(channel, channelId, closer, deadline, closeSignature);
             record.status = ChannelStatus.Closing;
-            record.deadline = (block.timestamp + channel.challengePeriod).toUint40();
-            _records[channelId] = record;
+            record.deadline = block.timestamp + channel.challengePeriod;
+            _records[channelId] = Records.pack(record);
             emit CloseStarted(channelId, closer, record.deadline);
         } else {
             _requireChallengePeriod(channelId, record);
@@ -225,7 +210,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         Lock[] calldata locks
     ) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         _requireChallengePeriod(channelId, record);
         _recordProof(channel, channelId, record, payer, proof, signature, endorsement, locks);
     }
@@ -239,7 +224,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         bytes32[] calldata preimages
     ) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        ChannelStatus status = _records[channelId].status;
+        ChannelStatus status = Records.unpack(_records[channelId]).status;
         if (status != ChannelStatus.Closing) {
             revert ChannelEscrow_WrongStatus(channelId, status);
         }
@@ -264,7 +249,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     /// @inheritdoc IChannelEscrow
     function settle(Channel calldata channel) external nonReentrant {
         bytes32 channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         if (record.status != ChannelStatus.Closing) {
             revert ChannelEscrow_WrongStatus(channelId, record.status);
         }
@@ -312,7 +297,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
             uint256 deadline
         )
     {
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         Withdrawals memory totals = _withdrawals[channelId];
         return (record.status, record.deposit0, record.deposit1, totals.total0, totals.total1, record.deadline);
     }
@@ -323,7 +308,8 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         address payer
     ) external view returns (uint64 nonce, uint256 transferred, uint256 claimed, bytes32 locksRoot) {
         Direction memory direction = _directions[channelId][payer];
-        return (direction.head.nonce, direction.head.transferred, direction.claimed, direction.locksRoot);
+        ProofHead memory head = Records.unpackHead(direction.head);
+        return (uint64(head.nonce), head.transferred, direction.claimed, direction.locksRoot);
     }
 
     /// @inheritdoc IChannelEscrow
@@ -358,7 +344,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
             revert ChannelEscrow_ZeroDeposit();
         }
         channelId = channelIdOf(channel);
-        Record memory record = _records[channelId];
+        Record memory record = Records.unpack(_records[channelId]);
         if (record.status == ChannelStatus.None) {
             _requireValid(channel);
             record.status = ChannelStatus.Open;
@@ -369,12 +355,12 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
         uint256 total;
         if (_isFirst(channel, participant)) {
             total = record.deposit0 + amount;
-            record.deposit0 = total.toUint104();
+            record.deposit0 = total;
         } else {
             total = record.deposit1 + amount;
-            record.deposit1 = total.toUint104();
+            record.deposit1 = total;
         }
-        _records[channelId] = record;
+        _records[channelId] = Records.pack(record);
         emit Deposited(channelId, participant, total);
     }
 
@@ -447,12 +433,12 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
     ) private {
         bool payerIsFirst = _isFirst(channel, payer);
         Direction storage direction = _directions[channelId][payer];
-        ProofHead memory recorded = direction.head;
+        ProofHead memory recorded = Records.unpackHead(direction.head);
         if (proof.nonce <= recorded.nonce) {
             if (_isRecorded(direction, recorded, proof)) {
                 return;
             }
-            revert ChannelEscrow_NonceNotHigher(proof.nonce, recorded.nonce);
+            revert ChannelEscrow_NonceNotHigher(proof.nonce, uint64(recorded.nonce));
         }
         _authorizeProof(channel, channelId, payerIsFirst, proof, signature, endorsement);
 
@@ -464,10 +450,10 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
                 direction.claimed = _claimedOf(channelId, payer, locks);
             }
         }
-        direction.head = ProofHead(proof.nonce, proof.transferred.toUint128(), locks.length != 0);
+        direction.head = Records.packHead(ProofHead(proof.nonce, proof.transferred, locks.length != 0));
         if (latestExpiry > record.deadline) {
-            record.deadline = latestExpiry.toUint40();
-            _records[channelId] = record;
+            record.deadline = latestExpiry;
+            _records[channelId] = Records.pack(record);
         }
         emit ProofRecorded(channelId, payer, proof.nonce, proof.transferred, proof.locked, record.deadline);
     }
@@ -541,7 +527,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
 
     function _recordedTotal(bytes32 channelId, address payer) private view returns (uint256 total) {
         Direction storage direction = _directions[channelId][payer];
-        ProofHead memory head = direction.head;
+        ProofHead memory head = Records.unpackHead(direction.head);
         total = head.transferred;
         if (head.hasLocks) {
             total += direction.claimed;
@@ -577,7 +563,7 @@ contract ChannelEscrow is IChannelEscrow, EIP712, Multicall, ReentrancyGuardTran
             transferred0,
             transferred1
         );
-        _records[channelId] = Record(0, 0, 0, ChannelStatus.Settled);
+        _records[channelId] = Records.pack(Record(0, 0, 0, ChannelStatus.Settled));
         delete _withdrawals[channelId];
         emit Settled(channelId, share0, share1, cooperative);
         _pay(channelId, channel.token, channel.participant0, share0);
