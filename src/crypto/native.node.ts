@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type { Ecdsa } from "../protocol/ports.ts";
-import { DIGEST_BYTES, hasEscrowForm, SIGNATURE_BYTES } from "./signature.ts";
+import { hasEscrowForm, SIGNATURE_BYTES } from "./signature.ts";
 
 type Addon = typeof import("secp256k1");
 
@@ -29,11 +29,12 @@ export function loadNativeEcdsa(): Ecdsa {
       return signature;
     },
     recover(digest, signature) {
-      if (digest.length !== DIGEST_BYTES || !hasEscrowForm(signature)) return undefined;
+      if (!hasEscrowForm(signature)) return undefined;
       try {
         return addon.ecdsaRecover(signature.subarray(0, 64), signature[64]! - 27, digest, false).subarray(1);
       } catch {
-        return undefined; // r is no x-coordinate of the curve, or the key would be the point at infinity
+        // r is no x-coordinate of the curve, the key would be the point at infinity, or the digest is not 32 bytes.
+        return undefined;
       }
     },
     publicKey(privateKey) {

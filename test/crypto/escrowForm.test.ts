@@ -4,12 +4,23 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { jsEcdsa } from "../../src/crypto/jsEcdsa.ts";
 import { jsKeccak256 } from "../../src/crypto/keccak.ts";
 import { loadNativeEcdsa } from "../../src/crypto/native.node.ts";
+import { hasEscrowForm } from "../../src/crypto/signature.ts";
 import { addressOfPublicKey } from "../../src/protocol/address.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import { BASE_X, FIELD, HIGHEST_LOW_S, ORDER, signatureOf, wordOf } from "./oracle.ts";
 
 /** The `ecrecover` precompile (Yellow Paper, appendix E). */
 const ECRECOVER = "0x0000000000000000000000000000000000000001";
+
+describe("hasEscrowForm", () => {
+  it("itself holds r and s within their bounds, so that no curve's own checks are relied on", () => {
+    const half = HIGHEST_LOW_S;
+    for (const [r, s] of [[1n, 1n], [ORDER - 1n, half]] as const) expect(hasEscrowForm(signatureOf(r, s, 27))).toBe(true);
+    for (const [r, s] of [[0n, 1n], [1n, 0n], [ORDER, 1n], [FIELD, 1n], [1n, half + 1n], [1n, ORDER]] as const) {
+      expect(hasEscrowForm(signatureOf(r, s, 27))).toBe(false);
+    }
+  });
+});
 
 describe("recover against the EVM", () => {
   let call: (digest: Uint8Array, signature: Uint8Array) => Promise<string | undefined>;
