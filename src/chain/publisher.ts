@@ -1,0 +1,498 @@
+import { type Account, signTransaction } from "./account.ts";
+import { ChainError, type ChainFailure, failureOf } from "./error.ts";
+import type { Call, Eth, Header, Receipt } from "./eth.ts";
+import {
+  bumpDelayMs,
+  bumpedFees,
+  ceilingAt,
+  DEFAULT_FEE_POLICY,
+  type FeeMarket,
+  type FeePolicy,
+  type Fees,
+  firstFees,
+} from "./fees.ts";
+import {
+  type Intent,
+  type IntentRecord,
+  MAX_INTENT_ID_CHARS,
+  type Outcome,
+  type Progress,
+  sameContent,
+} from "./intent.ts";
+import { byNonce, byUrgency, Job } from "./job.ts";
+import type { Journal } from "./journal.ts";
+import { Outbox } from "./outbox.ts";
+import { decodeRevert } from "./revert.ts";
+import { send } from "./send.ts";
+import { revertDataOf, simulate } from "./simulate.ts";
+import { Alarm, orAborted } from "./wait.ts";
+
+export interface PublisherInit {
+  readonly eth: Eth;
+  /** A journal of this account's own. */
+  readonly journal: Journal;
+  readonly chainId: bigint;
+  readonly account: Account;
+  /** Blocks a transaction must have, its own included; 0 means the same as 1. */
+  readonly confirmations: number;
+  readonly fees?: Partial<FeePolicy>;
+  /** Milliseconds between looks at the chain while anything is under way; nothing is asked otherwise. Default 2,000. */
+  readonly pollMs?: number;
+  /** Our clock, Unix seconds. */
+  readonly now?: () => number;
+  readonly onStatus?: (status: PublisherStatus) => void;
+}
+
+/** What the publisher says about itself. */
+export type PublisherStatus =
+  | { readonly kind: "outage"; readonly failure: ChainFailure }
+  | { readonly kind: "recovered" }
+  /** Not the chain: a journal that cannot be written (disk full), an account that does not sign. Tried again. */
+  | { readonly kind: "stalled"; readonly error: unknown };
+
+/** Signed and unmined at once: geth keeps 16 of an account whatever happens. */
+export const MAX_OPEN = 16;
+
+/** Intents waiting for a nonce: every channel of a large node may want to act at once. */
+export const MAX_JOBS = 100_000;
+
+/** An unmined transaction is handed in again after this long: pools forget. */
+const RESEND_MS = 30_000;
+
+/** Turns without a receipt for a used nonce before someone else is held to have used it: receipts are indexed late. */
+const UNACCOUNTED_TURNS = 3;
+
+/** Most attempts of one intent; at an eighth more each, fees have grown a millionfold by then. */
+const MAX_ATTEMPTS = 120;
+
+/** Longest pause between turns while the chain does not answer. */
+const MAX_PAUSE_MS = 15_000;
+
+/** Looks again this soon after sending: chains that mine on demand have it at once. */
+const FIRST_LOOK_MS = 100;
+
+/**
+ * Publishes the account's transactions: one loop, nonces strictly in order, each attempt on disk before it leaves.
+ * An intent keeps its nonce and its content for ever; only its fees change, or it is cancelled.
+ */
+export class Publisher {
+  readonly #init: PublisherInit;
+  readonly #policy: FeePolicy;
+  readonly #outbox: Outbox;
+  readonly #jobs = new Map<string, Job>();
+  /** Those of the jobs that have a record; at most {@link MAX_OPEN} and what a reorganisation freed. */
+  readonly #signed = new Set<Job>();
+  readonly #alarm = new Alarm();
+  readonly #stopping = new AbortController();
+  readonly #needed: number;
+  readonly #pollMs: number;
+  readonly #now: () => number;
+  #running: Promise<void> | undefined;
+  #order = 0;
+  #sentNow = false;
+  #checked = false;
+  #failures = 0;
+  #outage = false;
+  /** A write failed without saying whether it took: the journal is read again before anything is signed. */
+  #unsure = false;
+
+  constructor(init: PublisherInit) {
+    this.#init = init;
+    this.#policy = { ...DEFAULT_FEE_POLICY, ...init.fees };
+    this.#outbox = new Outbox(init.journal);
+    this.#needed = Math.max(1, init.confirmations);
+    this.#pollMs = init.pollMs ?? 2_000;
+    this.#now = init.now ?? (() => Date.now() / 1000);
+  }
+
+  /** Takes up what was under way, and sends it again. Throws `journal_damaged`. */
+  async start(): Promise<void> {
+    for (const record of await this.#outbox.load()) this.#adopt(record);
+    this.#running = this.#run(this.#stopping.signal);
+  }
+
+  /** Ends the loop; what was sent stays sent and is taken up at the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new DOMException("the publisher was stopped", "AbortError"));
+    await this.#running;
+  }
+
+  /**
+   * Publishes an intent and resolves when it is over; the same id and content again joins or repeats the outcome.
+   * An abort ends the waiting, not the transaction: {@link cancel} does that.
+   */
+  async submit(
+    intent: Intent,
+    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
+  ): Promise<Outcome> {
+    if (intent.id === "" || intent.id.length > MAX_INTENT_ID_CHARS) throw new RangeError("intent id");
+    const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
+    signal.throwIfAborted();
+    let job = this.#jobs.get(intent.id);
+    if (job === undefined) {
+      if (this.#jobs.size >= MAX_JOBS) return { ok: false, code: "publisher_full", waiting: this.#jobs.size };
+      job = new Job(intent, this.#order++);
+      this.#jobs.set(intent.id, job);
+      this.#alarm.wake();
+    } else if (!sameContent(job.intent, intent)) {
+      return { ok: false, code: "intent_conflict", id: intent.id };
+    }
+    const unlisten = job.listen(options.onProgress);
+    try {
+      return await orAborted(job.outcome, signal);
+    } finally {
+      unlisten();
+    }
+  }
+
+  /**
+   * Asks that an intent not be carried out: unsigned it is dropped, signed its nonce is spent on an empty transfer to ourselves.
+   * Which of the two gets mined decides the outcome. Does nothing for an intent that is over.
+   */
+  cancel(id: string): void {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return;
+    job.cancelRequested = true;
+    this.#alarm.wake();
+  }
+
+  /** Looks at the chain now rather than at the next turn. */
+  poke(): void {
+    this.#alarm.wake();
+  }
+
+  /** Ids of the intents that are not over. */
+  pending(): string[] {
+    return [...this.#jobs.keys()];
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let reconciled = false;
+    while (!signal.aborted) {
+      try {
+        this.#sentNow = false;
+        if (this.#jobs.size > 0 || (!reconciled && this.#outbox.next > 0)) await this.#turn(signal);
+        reconciled = true;
+        this.#recovered();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error);
+      }
+      await this.#alarm.wait(this.#pause(), signal).catch(() => {});
+    }
+  }
+
+  /** Undefined: nothing to do until someone submits. */
+  #pause(): number | undefined {
+    if (this.#failures > 0)
+      return Math.min(MAX_PAUSE_MS, this.#pollMs * 2 ** Math.min(this.#failures - 1, 6));
+    if (this.#jobs.size === 0) return undefined;
+    return this.#sentNow ? Math.min(this.#pollMs, FIRST_LOOK_MS) : this.#pollMs;
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { eth, chainId, account } = this.#init;
+    const options = { signal, retries: 0 };
+    if (!this.#checked) {
+      const actual = await eth.chainId(options);
+      if (actual !== chainId) throw new ChainError({ code: "wrong_chain", expected: chainId, actual });
+      this.#checked = true;
+    }
+    if (this.#unsure) {
+      for (const record of await this.#outbox.load()) this.#adopt(record);
+      this.#unsure = false;
+    }
+    const head = await eth.header("latest", options);
+    if (head === undefined) {
+      throw new ChainError({
+        code: "rpc_bad_answer",
+        method: "eth_getBlockByNumber",
+        reason: "no latest block",
+      });
+    }
+    const count = await eth.transactionCount(account.address, "latest", options);
+    await this.#reopen(count);
+    for (const job of this.#open()) await this.#track(job, head, count, signal);
+    const waiting = [...this.#jobs.values()].filter(({ record }) => record === undefined).sort(byUrgency);
+    for (const job of waiting) {
+      if (this.#signed.size >= MAX_OPEN) break;
+      if (job.record !== undefined) continue;
+      await this.#admit(job, head, count, signal);
+    }
+  }
+
+  #open(): Job[] {
+    return [...this.#signed].sort(byNonce);
+  }
+
+  #adopt(record: IntentRecord): Job {
+    const { id, to, data, value, deadline } = record;
+    const intent = deadline === undefined ? { id, to, data, value } : { id, to, data, value, deadline };
+    const job = this.#jobs.get(id) ?? new Job(intent, this.#order++);
+    job.record = record;
+    this.#jobs.set(id, job);
+    this.#signed.add(job);
+    return job;
+  }
+
+  /** A reorganisation that freed the nonces of finished intents: they are sent again before anything else may use them. */
+  async #reopen(count: number): Promise<void> {
+    const lowest = this.#open()[0]?.record?.nonce ?? this.#outbox.next;
+    if (count >= lowest) return;
+    for (const record of await this.#outbox.freedBy(count)) {
+      const reopened = { ...record, outcome: undefined };
+      await this.#outbox.save(reopened);
+      this.#adopt(reopened).wait("reorganised");
+    }
+    const first = this.#open()[0]?.record?.nonce ?? this.#outbox.next;
+    if (first > count) {
+      const reason = `the chain counts ${count} transactions of the account, the journal ${first}`;
+      throw new ChainError({ code: "rpc_inconsistent", reason, block: 0 });
+    }
+  }
+
+  async #track(job: Job, head: Header, count: number, signal: AbortSignal): Promise<void> {
+    const record = job.record!;
+    if (record.nonce < count) {
+      const receipt = await this.#receiptOf(record, signal);
+      if (receipt !== undefined) await this.#settle(job, record, receipt, head, signal);
+      else await this.#unaccounted(job, record, head, count, signal);
+      return;
+    }
+    job.unaccounted = 0;
+    if (job.mined) {
+      job.mined = false;
+      job.sentAt = 0;
+      job.wait("reorganised");
+    }
+    if (await this.#offerMore(job, record, head, signal)) return;
+    if (this.#now() * 1000 - job.sentAt >= RESEND_MS) await this.#send(job, signal);
+  }
+
+  async #receiptOf(record: IntentRecord, signal: AbortSignal): Promise<Receipt | undefined> {
+    for (const attempt of [...record.attempts].reverse()) {
+      const receipt = await this.#init.eth.receipt(attempt.hash, { signal, retries: 0 });
+      if (receipt !== undefined) return receipt;
+    }
+    return undefined;
+  }
+
+  async #settle(
+    job: Job,
+    record: IntentRecord,
+    receipt: Receipt,
+    head: Header,
+    signal: AbortSignal,
+  ): Promise<void> {
+    job.mined = true;
+    job.unaccounted = 0;
+    const confirmations = Math.max(1, head.number - receipt.blockNumber + 1);
+    const hash = receipt.transactionHash;
+    const needed = this.#needed;
+    job.say({ stage: "mined", hash, confirmations, needed });
+    if (confirmations < needed) return;
+    await this.#finish(job, record, await this.#outcomeOf(record, receipt, signal));
+    job.say({ stage: "confirmed", hash, confirmations, needed });
+  }
+
+  async #outcomeOf(record: IntentRecord, receipt: Receipt, signal: AbortSignal): Promise<Outcome> {
+    const { transactionHash: hash, gasUsed, effectiveGasPrice: gasPrice } = receipt;
+    const block = { number: receipt.blockNumber, hash: receipt.blockHash };
+    const attempt = record.attempts.find((other) => other.hash === hash);
+    if (attempt?.cancels) return { ok: false, code: "tx_cancelled", hash };
+    if (receipt.succeeded) return { ok: true, hash, block, gasUsed, gasPrice };
+    const { eth, account } = this.#init;
+    // The state after the block is the nearest that can be asked: it names the reason in nearly every case.
+    const data = await revertDataOf(account.address, record, { blockHash: block.hash }, eth, { signal });
+    return { ok: false, code: "tx_reverted", hash, block, revert: decodeRevert(data) };
+  }
+
+  /** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */
+  async #unaccounted(
+    job: Job,
+    record: IntentRecord,
+    head: Header,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    job.unaccounted++;
+    if (job.unaccounted < UNACCOUNTED_TURNS) return;
+    const { eth, account } = this.#init;
+    const deep = Math.max(0, head.number - this.#needed + 1);
+    const sure = deep === head.number ? count : await eth.transactionCount(account.address, deep, { signal });
+    if (sure <= record.nonce) return;
+    await this.#finish(job, record, { ok: false, code: "nonce_taken", nonce: record.nonce });
+  }
+
+  /** Signs a replacement when it is due and allowed. True when one was sent. */
+  async #offerMore(job: Job, record: IntentRecord, head: Header, signal: AbortSignal): Promise<boolean> {
+    const last = record.attempts.at(-1)!;
+    const cancels = job.cancelRequested || record.cancelling;
+    const mustCancel = cancels && !last.cancels;
+    const remaining = this.#remaining(record.nonce, head);
+    const stood = this.#now() * 1000 - last.at;
+    const due =
+      stood >= bumpDelayMs(this.#policy, remaining) || job.outbid || last.maxFee < (head.baseFee ?? 0n);
+    if (!(due || mustCancel) || record.attempts.length >= MAX_ATTEMPTS) return false;
+    const market = await this.#market(head, signal);
+    const fees = bumpedFees(this.#policy, last, market, this.#ceiling(record.nonce, head));
+    if (fees === undefined) {
+      if (last.maxFee < market.baseFee) job.wait("fee_ceiling");
+      return false;
+    }
+    const content = cancels ? ({ to: this.#init.account.address, data: "0x", value: 0n } as const) : record;
+    const have = await this.#init.eth.balance(this.#init.account.address, { signal, retries: 0 });
+    if (have < content.value + record.gasLimit * fees.maxFee) {
+      job.wait("gas_wallet_empty");
+      return false;
+    }
+    await this.#attempt(job, { ...record, cancelling: cancels }, content, fees, signal);
+    return true;
+  }
+
+  /** Seconds to the nearest deadline at or behind a nonce, since the first in the line holds up all others. */
+  #remaining(nonce: number, head: Header): number | undefined {
+    // What binds us is the later of the two clocks.
+    const time = Math.max(head.timestamp, this.#now());
+    let nearest: number | undefined;
+    for (const { intent, record } of this.#jobs.values()) {
+      if (intent.deadline === undefined || intent.deadline < time) continue;
+      if (record !== undefined && record.nonce < nonce) continue;
+      nearest = Math.min(nearest ?? Number.MAX_VALUE, intent.deadline - time);
+    }
+    return nearest;
+  }
+
+  #ceiling(nonce: number, head: Header): bigint {
+    return ceilingAt(this.#policy, this.#remaining(nonce, head));
+  }
+
+  async #market(head: Header, signal: AbortSignal): Promise<FeeMarket> {
+    if (head.baseFee === undefined) throw new ChainError({ code: "fee_market_missing", block: head.number });
+    return { baseFee: head.baseFee, priority: await this.#init.eth.priorityFee({ signal, retries: 0 }) };
+  }
+
+  /** Gives a waiting intent its nonce and sends it, or ends it with a refusal. */
+  async #admit(job: Job, head: Header, count: number, signal: AbortSignal): Promise<void> {
+    const { intent } = job;
+    const { eth, account } = this.#init;
+    const before = await this.#outbox.find(intent.id);
+    if (before !== undefined) return this.#end(job, repeated(intent, before));
+    if (job.cancelRequested) return this.#end(job, { ok: false, code: "tx_cancelled", hash: undefined });
+    if (intent.deadline !== undefined && head.timestamp > intent.deadline) {
+      const { deadline } = intent;
+      return this.#end(job, { ok: false, code: "deadline_passed", deadline, time: head.timestamp });
+    }
+    let simulated: Awaited<ReturnType<typeof simulate>>;
+    try {
+      simulated = await simulate(account.address, intent, eth, { signal, retries: 0 });
+    } catch (error) {
+      if (failureOf(error)?.code !== "rpc_error") throw error;
+      return job.wait("rpc_refused"); // the others need not wait for it
+    }
+    if (!simulated.ok) return this.#end(job, simulated);
+    const { gasLimit } = simulated;
+    const nonce = Math.max(this.#outbox.next, count);
+    const market = await this.#market(head, signal);
+    const fees = await this.#affordable(intent, gasLimit, nonce, market, head, signal);
+    if ("code" in fees) return this.#end(job, fees);
+    const { id, to, data, value, deadline } = intent;
+    const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };
+    await this.#attempt(job, { ...record, outcome: undefined }, intent, fees, signal);
+  }
+
+  /** The first offer, lowered to what the account can pay beside its open transactions, if that still gets it mined. */
+  async #affordable(
+    call: Call,
+    gasLimit: bigint,
+    nonce: number,
+    market: FeeMarket,
+    head: Header,
+    signal: AbortSignal,
+  ) {
+    const { eth, account } = this.#init;
+    const fees = firstFees(this.#policy, market, this.#ceiling(nonce, head));
+    let spare = (await eth.balance(account.address, { signal, retries: 0 })) - call.value;
+    for (const { record } of this.#open()) {
+      if (record !== undefined) spare -= record.value + record.gasLimit * record.attempts.at(-1)!.maxFee;
+    }
+    if (spare >= gasLimit * fees.maxFee) return fees;
+    const maxFee = spare > 0n ? spare / gasLimit : 0n;
+    const least = market.baseFee + fees.priority;
+    if (maxFee >= least) return { maxFee, priority: fees.priority };
+    const have = spare + call.value;
+    return { ok: false, code: "gas_wallet_empty", have, need: call.value + gasLimit * least } as const;
+  }
+
+  /** Signs, journals, sends: in this order, always. */
+  async #attempt(
+    job: Job,
+    record: IntentRecord,
+    content: Call,
+    fees: Fees,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { chainId, account } = this.#init;
+    const { to, data, value } = content;
+    const { nonce, gasLimit } = record;
+    const { maxFee, priority } = fees;
+    const unsigned = { chainId, nonce, to, data, value, gasLimit, maxFee, priority };
+    const { raw, hash } = await signTransaction(unsigned, account);
+    const attempt = { hash, raw, maxFee, priority, at: this.#now() * 1000, cancels: record.cancelling };
+    const signed = { ...record, attempts: [...record.attempts, attempt] };
+    await this.#outbox.save(signed);
+    job.record = signed;
+    this.#signed.add(job);
+    job.say({ stage: "signed", hash });
+    await this.#send(job, signal);
+  }
+
+  async #send(job: Job, signal: AbortSignal): Promise<void> {
+    const attempt = job.record!.attempts.at(-1)!;
+    const answer = await send(attempt.raw, this.#init.eth, signal);
+    this.#sentNow = true;
+    job.outbid = answer === "outbid";
+    if (answer === "taken") {
+      job.sentAt = this.#now() * 1000;
+      job.say({ stage: "sent", hash: attempt.hash });
+    } else if (answer === "outbid") job.wait("fee_ceiling");
+    else if (answer !== "nonce_used") job.wait(answer);
+  }
+
+  async #finish(job: Job, record: IntentRecord, outcome: Outcome): Promise<void> {
+    await this.#outbox.finish(record, outcome);
+    this.#end(job, outcome);
+  }
+
+  #end(job: Job, outcome: Outcome): void {
+    this.#jobs.delete(job.intent.id);
+    this.#signed.delete(job);
+    job.end(outcome);
+  }
+
+  #recovered(): void {
+    this.#failures = 0;
+    if (!this.#outage) return;
+    this.#outage = false;
+    this.#init.onStatus?.({ kind: "recovered" });
+  }
+
+  #failed(error: unknown): void {
+    this.#failures++;
+    this.#checked = false;
+    const failure = failureOf(error);
+    if (failure === undefined) this.#unsure = true;
+    for (const job of this.#jobs.values()) job.wait(failure === undefined ? "stalled" : "rpc_down");
+    if (this.#outage) return;
+    this.#outage = true;
+    this.#init.onStatus?.(failure === undefined ? { kind: "stalled", error } : { kind: "outage", failure });
+  }
+}
+
+/** What a submission of an id that is already over gets. */
+function repeated(intent: Intent, before: IntentRecord): Outcome {
+  if (!sameContent(intent, before) || before.outcome === undefined) {
+    return { ok: false, code: "intent_conflict", id: intent.id };
+  }
+  return before.outcome;
+}
