@@ -8,6 +8,9 @@ import { createCrypto } from "../../src/crypto/index.ts";
 import { jsEcdsa } from "../../src/crypto/jsEcdsa.ts";
 import type { Ecdsa } from "../../src/protocol/ports.ts";
 
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
 function recordingLog() {
   const infos: object[] = [];
   const warnings: object[] = [];

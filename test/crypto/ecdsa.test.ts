@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { SigningKey } from "ethers/crypto";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { jsEcdsa } from "../../src/crypto/jsEcdsa.ts";
 import { loadNativeEcdsa } from "../../src/crypto/native.node.ts";
 import { fromHex, toHex } from "../../src/protocol/bytes.ts";
@@ -15,6 +15,9 @@ import {
   signatureOf,
   wordOf,
 } from "./oracle.ts";
+
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const nativeEcdsa = loadNativeEcdsa();
 const implementations = [nativeEcdsa, jsEcdsa];

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { keccak256 as ethersKeccak256 } from "ethers/crypto";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { createCrypto } from "../../src/crypto/index.ts";
 import { createWasmKeccak256, jsKeccak256 } from "../../src/crypto/keccak.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
 import type { Keccak256, Sha256 } from "../../src/protocol/ports.ts";
+
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 describe.each(["wasm", "js"])("%s keccak-256", (name) => {
   let keccak256: Keccak256;

@@ -1,6 +1,6 @@
 import { HDNodeWallet, Mnemonic } from "ethers/wallet";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ACCOUNT_PATH, deriveKeys, PEER_PATH, SIGNER_PATH } from "../../src/crypto/keys.ts";
 import {
   entropyToMnemonic,
@@ -11,6 +11,9 @@ import {
   parseMnemonic,
 } from "../../src/crypto/mnemonic.ts";
 import { toHex } from "../../src/protocol/bytes.ts";
+
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** The mnemonic of local development chains. */
 const JUNK = "test test test test test test test test test test test junk";

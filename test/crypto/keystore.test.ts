@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   deriveKeys,
   generateMnemonic,
@@ -12,6 +12,9 @@ import {
   writeKeystore,
 } from "../../src/crypto/index.ts";
 import { MnemonicError } from "../../src/crypto/mnemonic.ts";
+
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const PASSWORD = "correct horse";

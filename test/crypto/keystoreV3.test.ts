@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { encryptKeystoreJsonSync, type HDNodeWallet, Mnemonic, Wallet } from "ethers/wallet";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { ACCOUNT_PATH, deriveKeys, generateMnemonic, KeystoreError } from "../../src/crypto/index.ts";
 import { decryptKeystore, encryptKeystore, type KeystoreSecret } from "../../src/crypto/keystoreV3.node.ts";
 import { MnemonicError } from "../../src/crypto/mnemonic.ts";
 import { fromHex, toHex } from "../../src/protocol/bytes.ts";
+
+// Curves and key derivation are slow in plain JavaScript, and slower on a busy machine: hung is not slow.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const ACCOUNT = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
