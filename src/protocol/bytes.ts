@@ -1,5 +1,6 @@
 /** Conversions between bytes, hex strings and unsigned integers; every one checks its bounds. */
 
+const MAX_UINT128 = (1n << 128n) - 1n;
 const HEX: string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** A `0x`-prefixed lower-case hex string. */
@@ -23,7 +24,9 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** `value` as 16 big-endian bytes at `offset`. Throws rather than cut: an amount must never shrink on its way. */
 export function putUint128(view: DataView, offset: number, value: bigint): void {
+  if (value < 0n || value > MAX_UINT128) throw new RangeError("not a uint128");
   view.setBigUint64(offset, value >> 64n);
   view.setBigUint64(offset + 8, value & 0xffffffffffffffffn);
 }
@@ -38,7 +41,7 @@ export function readUint128(view: DataView, offset: number): bigint {
 export function putUint256(view: DataView, offset: number, value: bigint): void {
   if (value < 0n || value >> 256n !== 0n) throw new RangeError("not a uint256");
   putUint128(view, offset, value >> 128n);
-  putUint128(view, offset + 16, value & 0xffffffffffffffffffffffffffffffffn);
+  putUint128(view, offset + 16, value & MAX_UINT128);
 }
 
 /** Big-endian, minimal length: zero is the empty array. The form amounts take on the wire. */
