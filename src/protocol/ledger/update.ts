@@ -168,12 +168,15 @@ export function checkResent(update: Update, stored: Update): Refusal | undefined
   return same ? undefined : refuse("nonce_fork", { nonce: update.proof.nonce });
 }
 
-/** The payee holds everything up to `nonce` durably. An old acknowledgement changes nothing. */
+/**
+ * The payee holds everything up to `nonce` durably. An old acknowledgement changes nothing. While we are behind it may
+ * name an update that we lost and that is being returned: not a lie, and `adoptReturned` acknowledges it.
+ */
 export function receiveAck(
   state: ChannelState,
   nonce: bigint,
 ): { readonly ok: true; readonly state: ChannelState } | Refusal {
+  if (nonce <= state.acknowledged || nonce <= (state.behind?.nonce ?? 0n)) return { ok: true, state };
   if (nonce > state.sent.nonce) return refuse("acknowledged_unsent", { nonce, sent: state.sent.nonce });
-  if (nonce <= state.acknowledged) return { ok: true, state };
   return { ok: true, state: { ...state, acknowledged: nonce } };
 }
