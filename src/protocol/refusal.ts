@@ -14,11 +14,12 @@ export interface RefusalFields {
   total_overflow: { nonce: bigint };
   acknowledged_unsent: { nonce: bigint; sent: bigint };
   close_totals_mismatch: { transferred0: bigint; transferred1: bigint };
-  deadline_out_of_bounds: { deadline: bigint; latest: bigint };
   returned_proof_invalid: { nonce: bigint };
   credited_stale: { sequence: bigint };
 
   // Nobody lied, yet it cannot be done now.
+  /** Two honest nodes may know different newest blocks, or forget a lapsed signature at different moments. */
+  deadline_out_of_bounds: { deadline: bigint; latest: bigint };
   credit_lowered: { available: bigint; needed: bigint };
   insufficient_capacity: { available: bigint; needed: bigint };
   window_full: { limit: bigint };
@@ -57,7 +58,6 @@ const LIES: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   "total_overflow",
   "acknowledged_unsent",
   "close_totals_mismatch",
-  "deadline_out_of_bounds",
   "returned_proof_invalid",
   "credited_stale",
 ]);
