@@ -49,11 +49,12 @@ export function receiveStop(state: ChannelState, theirs: bigint): Step {
   return { ok: true, state: withStop(state, { ...base, theirs }) };
 }
 
-/** Both have stopped, and each has acknowledged the other's last update. */
+/** Both have stopped, each has acknowledged the other's last update, and nothing of ours is known to be lost. */
 export function isQuiescent(state: ChannelState): boolean {
   const stop = state.terms.stop;
   return (
     stop?.theirs !== undefined &&
+    state.behind === undefined &&
     state.acknowledged === stop.ours &&
     state.accepted === stop.theirs &&
     state.received.nonce === stop.theirs
@@ -70,10 +71,18 @@ export function closeTotals(state: ChannelState): { transferred0: bigint; transf
 }
 
 /**
- * Signs the cooperative close. Side 0 signs first and chooses the deadline, side 1 countersigns, so that there is
- * one agreement only. The caller persists before the signature leaves.
+ * Signs the cooperative close. Side 0 signs first and chooses the deadline, side 1 countersigns what it received, so
+ * that there is one agreement only: before that, no deadline suits side 1. The caller persists before the signature
+ * leaves.
  */
 export function signClose(state: ChannelState, deadline: bigint, ports: LedgerPorts): SignStep {
+  const signed = state.terms.stop?.signed;
+  if (state.side === 1 && signed === undefined)
+    return refuse("deadline_out_of_bounds", { deadline, latest: 0n });
+  return addSignature(state, deadline, ports);
+}
+
+function addSignature(state: ChannelState, deadline: bigint, ports: LedgerPorts): SignStep {
   const stop = state.terms.stop;
   if (stop === undefined || !isQuiescent(state) || state.terms.phase !== "open") {
     return refuse("updates_outstanding", { nonce: state.sent.nonce, acknowledged: state.acknowledged });
@@ -120,7 +129,7 @@ export function receiveCloseSignature(
   if (!isCounterparty(state, digest, close.signature, ports))
     return refuse("signature_invalid", { nonce: 0n });
   const step: SignStep =
-    known === undefined ? signClose(state, deadline, ports) : { ok: true, state, close: known };
+    known === undefined ? addSignature(state, deadline, ports) : { ok: true, state, close: known };
   if (!step.ok) return step;
   const theirs = otherSide(state.side);
   if (equalBytes(step.close.signatures[theirs], close.signature)) return step;
