@@ -29,7 +29,9 @@ export interface Reestablished {
 
 /**
  * Compares where both sides stand. If the other side returns a newer proof of ours, signed by us, then we lost data:
- * the state is `behind` until {@link adoptReturned} caught up. A returned proof that we did not sign is a lie.
+ * the state is `behind` until {@link adoptReturned} caught up. If it returns another proof of ours under our newest
+ * nonce, then we signed that nonce twice, and no update can ever bring both together: `behind` stays, a liability.
+ * A returned proof that we did not sign is a lie.
  */
 export function receiveReestablish(
   state: ChannelState,
@@ -40,7 +42,8 @@ export function receiveReestablish(
   if (!credited.ok) return credited;
   const held = message.received;
   const returnFrom = message.sentNonce + 1n;
-  if (held.nonce > state.sent.nonce) {
+  const forked = held.nonce === state.sent.nonce && differingField(held, state.sent) !== undefined;
+  if (held.nonce > state.sent.nonce || forked) {
     if (!isOurs(state, held, ports)) return refuse("returned_proof_invalid", { nonce: held.nonce });
     const next = { ...credited.state, behind: newer(state.behind, held) };
     return { ok: true, state: next, resendFrom: state.sent.nonce + 1n, returnFrom };
