@@ -35,18 +35,25 @@ export function receiveCapacity(state: ChannelState): bigint {
   return backing(state) - state.received.transferred - state.received.locked;
 }
 
-/** What the other side may have transferred and locked in total, by what we announced. */
+/**
+ * What the other side may have transferred and locked in total, by what we announced. A newer proof of ours that we
+ * lost and that was returned counts at once: its honest holder has been spending from it.
+ */
 export function backing(state: ChannelState): bigint {
   const payer = otherSide(state.side);
   const { announced } = state.terms;
-  return announced.deposits[payer] - announced.withdrawn[payer] + state.sent.transferred;
+  const sent = maxAmount(state.sent.transferred, state.behind?.transferred ?? 0n);
+  return announced.deposits[payer] - announced.withdrawn[payer] + sent;
 }
 
-/** What we announce now, from the chain, live signatures and a stop; a new sequence only if something changed. */
+/**
+ * What we announce now, from the chain, live signatures and a close of either kind; a new sequence only if something
+ * changed.
+ */
 export function recountCredits(terms: Terms): Credits {
   const { announced, chain } = terms;
   const withdrawn = [countedWithdrawn(terms, 0), countedWithdrawn(terms, 1)] as const;
-  const closeLive = terms.stop !== undefined;
+  const closeLive = terms.stop !== undefined || terms.phase === "closing" || terms.phase === "settled";
   const same =
     announced.deposits[0] === chain.deposits[0] &&
     announced.deposits[1] === chain.deposits[1] &&

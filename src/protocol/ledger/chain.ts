@@ -58,7 +58,7 @@ function phaseAfter(
 /** We start a unilateral close ourselves: from now on the channel pays nothing. */
 export function startClosing(state: ChannelState): ChannelState {
   if (state.terms.phase === "closing" || state.terms.phase === "settled") return state;
-  return withTerms(state, { phase: "closing" });
+  return withTerms(state, recounted({ ...state.terms, phase: "closing" }));
 }
 
 /** What a closing channel needs this node to publish now. */

@@ -16,7 +16,7 @@ export interface Credits {
   readonly deposits: readonly [bigint, bigint];
   /** The greater of the chain's total at zero confirmations and every live signature. */
   readonly withdrawn: readonly [bigint, bigint];
-  /** Payments are stopped for a cooperative close. */
+  /** Payments are stopped for a close, cooperative or not. */
   readonly closeLive: boolean;
   /** Rises with every announcement, so that a stale one is recognised. */
   readonly sequence: bigint;
