@@ -224,16 +224,10 @@ export class Watcher {
     trail.rewindTo(ancestor);
   }
 
-  /** The head, and the newest confirmed block unless one not much older is known: that time only frees us, so older is safe. */
+  /** The head, and the newest confirmed block where the head jumped over it. */
   async #addHeaders(trail: Trail, head: Header, signal: AbortSignal): Promise<void> {
     const boundary = this.#boundary(head);
-    const known = trail.headerUpTo(boundary);
-    const slack = Math.max(1, this.#init.confirmations);
-    if (
-      boundary >= 0 &&
-      boundary !== head.number &&
-      (known === undefined || known.number < boundary - slack)
-    ) {
+    if (boundary >= 0 && boundary !== head.number && trail.headerAt(boundary) === undefined) {
       const header = await this.#init.eth.header(boundary, { signal });
       if (header !== undefined) trail.addHeader(header);
     }
