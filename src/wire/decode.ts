@@ -1,6 +1,4 @@
-import { MAX_ENTRIES_BYTES } from "../protocol/entries.ts";
 import type { Credits } from "../protocol/ledger/state.ts";
-import type { Update } from "../protocol/ledger/update.ts";
 import { PACKED_LOCK_BYTES } from "../protocol/lock.ts";
 import { NO_PROOF, type SignedProof } from "../protocol/proof.ts";
 import {
@@ -28,6 +26,7 @@ import { readVarint } from "./frame.ts";
 import * as wire from "./generated/rivulet.ts";
 import { KIND_OF_TAG } from "./kind.ts";
 import type { LockLimits, Message, MessageKind } from "./message.ts";
+import { decodeUpdate } from "./updateCodec.ts";
 
 export type Decoded =
   | { readonly ok: true; readonly message: Message }
@@ -62,18 +61,12 @@ function decodeFrame(bytes: Uint8Array): Message {
 }
 
 function decodeBody(kind: MessageKind, body: Uint8Array): Message {
-  if (kind === "update") {
-    const decoded = wire.Update.decode(body);
-    return { kind, channelId: readChannelId(decoded.channelId), update: updateOf(decoded) };
-  }
-  if (kind === "ack") return ackOf(body);
-  if (kind === "returnedUpdate") {
-    const { update } = wire.ReturnedUpdate.decode(body);
-    if (update === undefined) throw new Malformed("no update");
-    return { kind, channelId: readChannelId(update.channelId), update: updateOf(update) };
-  }
+  if (kind === "update") return { kind, ...decodeUpdate(body) };
+  if (kind === "returnedUpdate") return { kind, ...decodeReturnedUpdate(body) };
   if (body.length > MAX_SMALL_MESSAGE_BYTES) throw new Malformed(`the ${kind} is too large`);
   switch (kind) {
+    case "ack":
+      return ackOf(body);
     case "hello":
       return helloOf(body);
     case "openChannel":
@@ -122,11 +115,12 @@ function proofOf(proof: wire.Proof): SignedProof {
   };
 }
 
-function updateOf(update: wire.Update): Update {
-  const { proof, entries } = update;
-  if (proof === undefined) throw new Malformed("an update without proof");
-  if (entries.length > MAX_ENTRIES_BYTES) throw new Malformed("too many entries");
-  return { proof: proofOf(proof), entries: copyOf(entries), creditedSequence: update.credited };
+/** `ReturnedUpdate` has one field, the update: exactly that is read. */
+function decodeReturnedUpdate(body: Uint8Array): ReturnType<typeof decodeUpdate> {
+  if (body[0] !== ((1 << 3) | 2)) throw new Malformed("no update");
+  const { value: length, end } = readVarint(body, 1);
+  if (end + length !== body.length) throw new Malformed("not exactly one update");
+  return decodeUpdate(body.subarray(end));
 }
 
 function ackOf(body: Uint8Array): Message {

@@ -1,5 +1,4 @@
 import type { Credits } from "../protocol/ledger/state.ts";
-import type { Update } from "../protocol/ledger/update.ts";
 import type { SignedProof } from "../protocol/proof.ts";
 import { CHALLENGE_BYTES, HASH_BYTES, MAX_MESSAGE_BYTES, SIGNATURE_BYTES } from "./bounds.ts";
 import {
@@ -14,6 +13,7 @@ import {
 } from "./field.ts";
 import { writeVarint } from "./frame.ts";
 import * as wire from "./generated/rivulet.ts";
+import { encodeGenerated } from "./generatedCodec.ts";
 import { FIELD_OF_KIND } from "./kind.ts";
 import type {
   AckMessage,
@@ -25,8 +25,10 @@ import type {
   OpenChannelMessage,
   ReestablishMessage,
   RefuseMessage,
+  ReturnedUpdateMessage,
   WithdrawMessage,
 } from "./message.ts";
+import { encodeUpdate } from "./updateCodec.ts";
 
 /**
  * The bytes of one message: a `Frame` with exactly one body. Throws `RangeError` for a value that has no place in
@@ -49,19 +51,17 @@ export function encodeMessage(message: Message): Uint8Array {
 function encodeBody(message: Message): Uint8Array {
   switch (message.kind) {
     case "update":
-      return wire.Update.encode(updateOf(writeChannelId(message.channelId), message.update));
+      return encodeUpdate(message.channelId, message.update);
     case "ack":
       return encodeAck(message);
     case "returnedUpdate":
-      return wire.ReturnedUpdate.encode({
-        update: updateOf(writeChannelId(message.channelId), message.update),
-      });
+      return encodeReturnedUpdate(message);
     case "hello":
       return encodeHello(message);
     case "openChannel":
       return encodeOpenChannel(message);
     case "acceptChannel":
-      return wire.AcceptChannel.encode({
+      return encodeGenerated(wire.AcceptChannel.codec(), {
         channelId: writeChannelId(message.channelId),
         deposit: writeAmount(message.deposit, "deposit"),
         lockLimits: lockLimitsOf(message.lockLimits),
@@ -69,14 +69,17 @@ function encodeBody(message: Message): Uint8Array {
     case "refuse":
       return encodeRefuse(message);
     case "credited":
-      return wire.Credited.encode(creditedOf(writeChannelId(message.channelId), message.credits));
+      return encodeGenerated(
+        wire.Credited.codec(),
+        creditedOf(writeChannelId(message.channelId), message.credits),
+      );
     case "reestablish":
       return encodeReestablish(message);
     case "withdrawPropose":
     case "withdrawSign":
       return encodeWithdraw(message);
     case "closeStop":
-      return wire.CloseStop.encode({
+      return encodeGenerated(wire.CloseStop.codec(), {
         channelId: writeChannelId(message.channelId),
         sentNonce: writeUint64(message.sentNonce, "sentNonce"),
       } as Partial<wire.CloseStop>);
@@ -98,17 +101,20 @@ function proofOf(proof: SignedProof): wire.Proof {
   } as wire.Proof;
 }
 
-function updateOf(channelId: Uint8Array, update: Update): wire.Update {
-  return {
-    channelId,
-    proof: proofOf(update.proof),
-    entries: update.entries,
-    credited: writeUint64(update.creditedSequence, "credited"),
-  } as wire.Update;
+/** `ReturnedUpdate` has one field, the update. */
+function encodeReturnedUpdate(message: ReturnedUpdateMessage): Uint8Array {
+  const update = encodeUpdate(message.channelId, message.update);
+  const header = new Uint8Array(5);
+  header[0] = (1 << 3) | 2;
+  const at = writeVarint(header, 1, update.length);
+  const body = new Uint8Array(at + update.length);
+  body.set(header.subarray(0, at));
+  body.set(update, at);
+  return body;
 }
 
 function encodeAck(message: AckMessage): Uint8Array {
-  return wire.Ack.encode({
+  return encodeGenerated(wire.Ack.codec(), {
     channelId: writeChannelId(message.channelId),
     nonce: writeUint64(message.nonce, "nonce"),
     chainTime: writeUint64(message.chainTime, "chainTime"),
@@ -117,7 +123,7 @@ function encodeAck(message: AckMessage): Uint8Array {
 }
 
 function encodeHello(message: HelloMessage): Uint8Array {
-  return wire.Hello.encode({
+  return encodeGenerated(wire.Hello.codec(), {
     version: writeUint32(message.version, "version"),
     features: [...message.features],
     chainId: writeUint64(message.chainId, "chainId"),
@@ -140,7 +146,7 @@ function lockLimitsOf(limits: LockLimits): wire.LockLimits {
 
 function encodeOpenChannel(message: OpenChannelMessage): Uint8Array {
   const { channel } = message;
-  return wire.OpenChannel.encode({
+  return encodeGenerated(wire.OpenChannel.codec(), {
     channel: {
       participant0: writeAddress(channel.participant0),
       participant1: writeAddress(channel.participant1),
@@ -157,7 +163,7 @@ function encodeOpenChannel(message: OpenChannelMessage): Uint8Array {
 }
 
 function encodeRefuse(message: RefuseMessage): Uint8Array {
-  return wire.Refuse.encode({
+  return encodeGenerated(wire.Refuse.codec(), {
     channelId: writeChannelId(message.channelId),
     code: message.code,
     fields: writeFields(message.fields),
@@ -179,7 +185,7 @@ function creditedOf(channelId: Uint8Array | undefined, credits: Credits): wire.C
 
 function encodeReestablish({ channelId, reestablish, locks }: ReestablishMessage): Uint8Array {
   const { received } = reestablish;
-  return wire.Reestablish.encode({
+  return encodeGenerated(wire.Reestablish.codec(), {
     channelId: writeChannelId(channelId),
     sentNonce: writeUint64(reestablish.sentNonce, "sentNonce"),
     received: received.nonce === 0n ? undefined : proofOf(received),
@@ -190,7 +196,7 @@ function encodeReestablish({ channelId, reestablish, locks }: ReestablishMessage
 
 function encodeWithdraw(message: WithdrawMessage): Uint8Array {
   const codec = message.kind === "withdrawPropose" ? wire.WithdrawPropose : wire.WithdrawSign;
-  return codec.encode({
+  return encodeGenerated(codec.codec(), {
     channelId: writeChannelId(message.channelId),
     participant: writeAddress(message.participant),
     total: writeAmount(message.total, "total"),
@@ -200,7 +206,7 @@ function encodeWithdraw(message: WithdrawMessage): Uint8Array {
 }
 
 function encodeCloseSign(message: CloseSignMessage): Uint8Array {
-  return wire.CloseSign.encode({
+  return encodeGenerated(wire.CloseSign.codec(), {
     channelId: writeChannelId(message.channelId),
     transferred0: writeAmount(message.transferred0, "transferred0"),
     transferred1: writeAmount(message.transferred1, "transferred1"),
@@ -210,7 +216,7 @@ function encodeCloseSign(message: CloseSignMessage): Uint8Array {
 }
 
 function encodeError(message: ErrorMessage): Uint8Array {
-  return wire.Error.encode({
+  return encodeGenerated(wire.Error.codec(), {
     code: message.code,
     fields: writeFields(message.fields),
     channelId: message.channelId === undefined ? undefined : writeChannelId(message.channelId),
