@@ -1,0 +1,174 @@
+import type { Range } from "./store.ts";
+
+/** Keyspaces: the first byte of every key. A number is never given a second meaning. */
+export const KEYSPACE = {
+  /** The store's own records: commit, identity, loss. */
+  meta: 0x01,
+  /** Channel id (32) → the channel's record, which begins with its sequence. */
+  channel: 0x10,
+  /** Channel id (32), direction (1), nonce (8) → one update. */
+  update: 0x11,
+  /** Payment id given by the application (16), channel id (32) → where that payment is. */
+  payment: 0x12,
+  /** Kind (1), block number (8), index in the block (4) → the chain watcher's journal. */
+  chain: 0x20,
+  /** Account (20), transaction nonce (8) → the transaction publisher's journal. */
+  publisher: 0x21,
+  /** A peer's signer (20) → what is remembered of it. */
+  peer: 0x30,
+  /** Any key of the above → the bytes found there when they failed their checksum. Kept as evidence, never read. */
+  quarantine: 0xf0,
+} as const;
+
+export type Keyspace = (typeof KEYSPACE)[keyof typeof KEYSPACE];
+
+/** Direction byte of an update's key: which side signed it. */
+export type UpdateDirection = 0 | 1;
+
+/** Changes with every commit. */
+export const COMMIT_KEY: Uint8Array = Uint8Array.of(KEYSPACE.meta, 0x01);
+/** What database this is, and its schema. */
+export const IDENTITY_KEY: Uint8Array = Uint8Array.of(KEYSPACE.meta, 0x02);
+/** Whether acknowledged data may have been lost, and whether that has been dealt with. */
+export const LOSS_KEY: Uint8Array = Uint8Array.of(KEYSPACE.meta, 0x03);
+
+function fixed(name: string, bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length !== length) throw new RangeError(`${name} has ${bytes.length} bytes, not ${length}`);
+  return bytes;
+}
+
+function putUint64(key: Uint8Array, offset: number, value: bigint): void {
+  if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new RangeError(`${value} does not fit in 64 bits`);
+  new DataView(key.buffer, key.byteOffset).setBigUint64(offset, value);
+}
+
+/** `channel ‖ channelId`. */
+export function channelKey(channelId: Uint8Array): Uint8Array {
+  const key = new Uint8Array(33);
+  key[0] = KEYSPACE.channel;
+  key.set(fixed("channel id", channelId, 32), 1);
+  return key;
+}
+
+/** Every channel record, in the order of the ids. */
+export function channelRange(): Range {
+  return prefixRange(Uint8Array.of(KEYSPACE.channel));
+}
+
+/** The channel id within a channel record's or an update's key. */
+export function channelIdOfKey(key: Uint8Array): Uint8Array {
+  return key.slice(1, 33);
+}
+
+/** `update ‖ channelId ‖ direction ‖ nonce`: sorted by nonce within a direction. */
+export function updateKey(channelId: Uint8Array, direction: UpdateDirection, nonce: bigint): Uint8Array {
+  const key = new Uint8Array(42);
+  key[0] = KEYSPACE.update;
+  key.set(fixed("channel id", channelId, 32), 1);
+  key[33] = direction;
+  putUint64(key, 34, nonce);
+  return key;
+}
+
+/** The nonce within an update's key. */
+export function nonceOfUpdateKey(key: Uint8Array): bigint {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(34);
+}
+
+/** Updates of one direction with `from <= nonce < to`; without `to`, all from `from` on. */
+export function updateRange(
+  channelId: Uint8Array,
+  direction: UpdateDirection,
+  from: bigint,
+  to?: bigint,
+): Range {
+  const gte = updateKey(channelId, direction, from);
+  const lt = to === undefined ? prefixRange(gte.slice(0, 34)).lt : updateKey(channelId, direction, to);
+  return { gte, lt };
+}
+
+/** `payment ‖ paymentId ‖ channelId`: the id first, so that it can be looked up without knowing the channel. */
+export function paymentKey(paymentId: Uint8Array, channelId: Uint8Array): Uint8Array {
+  const key = new Uint8Array(49);
+  key[0] = KEYSPACE.payment;
+  key.set(fixed("payment id", paymentId, 16), 1);
+  key.set(fixed("channel id", channelId, 32), 17);
+  return key;
+}
+
+/** All channels in which this payment id was used. */
+export function paymentRange(paymentId: Uint8Array): Range {
+  const prefix = new Uint8Array(17);
+  prefix[0] = KEYSPACE.payment;
+  prefix.set(fixed("payment id", paymentId, 16), 1);
+  return prefixRange(prefix);
+}
+
+/** `chain ‖ kind ‖ block ‖ index`: sorted by place in the chain within a kind, which the chain room gives out. */
+export function chainKey(kind: number, block: bigint, index: number): Uint8Array {
+  const key = new Uint8Array(14);
+  key[0] = KEYSPACE.chain;
+  key[1] = kind;
+  putUint64(key, 2, block);
+  new DataView(key.buffer).setUint32(10, index);
+  return key;
+}
+
+/** The journal of one kind with `from <= block < to`; without `to`, all from `from` on. */
+export function chainRange(kind: number, from: bigint, to?: bigint): Range {
+  const gte = chainKey(kind, from, 0);
+  return { gte, lt: to === undefined ? prefixRange(gte.slice(0, 2)).lt : chainKey(kind, to, 0) };
+}
+
+/** `publisher ‖ account ‖ nonce`: sorted by nonce within an account. */
+export function publisherKey(account: Uint8Array, nonce: bigint): Uint8Array {
+  const key = new Uint8Array(29);
+  key[0] = KEYSPACE.publisher;
+  key.set(fixed("account", account, 20), 1);
+  putUint64(key, 21, nonce);
+  return key;
+}
+
+/** Transactions of one account with `nonce >= from`. */
+export function publisherRange(account: Uint8Array, from: bigint): Range {
+  const gte = publisherKey(account, from);
+  return { gte, lt: prefixRange(gte.slice(0, 21)).lt };
+}
+
+/** `peer ‖ signer`. */
+export function peerKey(signer: Uint8Array): Uint8Array {
+  const key = new Uint8Array(21);
+  key[0] = KEYSPACE.peer;
+  key.set(fixed("signer", signer, 20), 1);
+  return key;
+}
+
+/** Every peer remembered. */
+export function peerRange(): Range {
+  return prefixRange(Uint8Array.of(KEYSPACE.peer));
+}
+
+/** All keys that begin with `prefix`, which must hold a byte below 255. */
+export function prefixRange(prefix: Uint8Array): Range {
+  let end = prefix.length;
+  while (end > 0 && prefix[end - 1] === 0xff) end--;
+  if (end === 0) throw new RangeError("no key lies beyond this prefix");
+  const lt = prefix.slice(0, end);
+  lt[end - 1]! += 1;
+  return { gte: prefix, lt };
+}
+
+/** Byte order, as LevelDB sorts. */
+export function compareKeys(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = a[i]! - b[i]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** A key as a map's key: one character per byte. */
+export function keyText(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}
