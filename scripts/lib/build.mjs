@@ -14,6 +14,17 @@ import { Failure } from "./failure.mjs";
 import { projectPath } from "./install.mjs";
 import { runTool } from "./process.mjs";
 
+function findSchemas(root) {
+  return filesUnder(join(root, "src"))
+    .filter((file) => file.endsWith(".proto"))
+    .map((file) => relative(root, file));
+}
+
+/** Each schema's code goes beside it. */
+function generatedFolder(schema) {
+  return join(dirname(schema), "generated");
+}
+
 /**
  * What is generated from what, in order. A step is done again when the contents of its inputs or of its
  * outputs differ from those after its last success; so an interrupted or tampered build mends itself.
@@ -21,6 +32,7 @@ import { runTool } from "./process.mjs";
 export function buildSteps(root) {
   const dist = join(root, "dist");
   const fresh = join(root, ".dist");
+  const schemas = findSchemas(root);
   return [
     {
       name: "contracts",
@@ -31,12 +43,14 @@ export function buildSteps(root) {
       commands: [["hardhat", "build", "--no-tests"]],
     },
     {
-      name: "wire schema",
+      name: "schemas",
       stage: "generate",
-      inputs: ["src/wire/rivulet.proto", "package-lock.json"],
-      outputs: ["src/wire/generated"],
-      before: () => mkdirSync(join(root, "src/wire/generated"), { recursive: true }),
-      commands: [["protons", "--output", "src/wire/generated", "src/wire/rivulet.proto"]],
+      inputs: [...schemas, "package-lock.json"],
+      outputs: [...new Set(schemas.map(generatedFolder))],
+      before: () => {
+        for (const schema of schemas) mkdirSync(join(root, generatedFolder(schema)), { recursive: true });
+      },
+      commands: schemas.map((schema) => ["protons", "--output", generatedFolder(schema), schema]),
     },
     {
       name: "dist",
