@@ -26,13 +26,20 @@ const gas = await measure();
 if (process.argv.includes("--write")) {
   await writeFile(SNAPSHOT, `${JSON.stringify(gas, null, 2)}\n`);
 } else if (process.argv.includes("--json")) {
-  const rows = Object.entries(gas).map(([name, value]) => ({ name, value, unit: "gas", must: GAS_MUST[name] ?? null }));
+  const rows = Object.entries(gas).map(([name, value]) => ({
+    name,
+    value,
+    unit: "gas",
+    must: GAS_MUST[name] ?? null,
+  }));
   process.stdout.write(`${JSON.stringify(rows)}\n`);
 } else {
   const before = await committed();
   for (const [name, value] of Object.entries(gas)) {
     const change = value - (before[name] ?? value);
     const must = GAS_MUST[name] === undefined ? "" : `  must ${GAS_MUST[name]}`;
-    process.stdout.write(`${name.padEnd(60)} ${String(value).padStart(9)}  ${change === 0 ? "" : change}${must}\n`);
+    process.stdout.write(
+      `${name.padEnd(60)} ${String(value).padStart(9)}  ${change === 0 ? "" : change}${must}\n`,
+    );
   }
 }

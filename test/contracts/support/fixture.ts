@@ -1,4 +1,11 @@
-import { type BaseContract, ContractFactory, type HDNodeWallet, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
+import {
+  type BaseContract,
+  ContractFactory,
+  type HDNodeWallet,
+  MaxUint256,
+  ZeroAddress,
+  ZeroHash,
+} from "ethers";
 import hre from "hardhat";
 import type { ChannelEscrow } from "../../../src/chain/generated/ChannelEscrow.ts";
 import type { TestToken } from "../../../src/chain/generated/test/TestToken.ts";
@@ -45,7 +52,11 @@ export interface Fixture {
 }
 
 /** Deploys a contract by its name, from the artifact of the last build. */
-export async function deployContract(deployer: HDNodeWallet, name: string, ...args: unknown[]): Promise<BaseContract> {
+export async function deployContract(
+  deployer: HDNodeWallet,
+  name: string,
+  ...args: unknown[]
+): Promise<BaseContract> {
   const { abi, bytecode } = await hre.artifacts.readArtifact(name);
   const contract = await new ContractFactory([...abi], bytecode, deployer).deploy(...args);
   return contract.waitForDeployment();

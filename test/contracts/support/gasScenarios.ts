@@ -1,6 +1,6 @@
 import type { ContractTransactionResponse } from "ethers";
 import { MaxUint256, toBeHex } from "ethers";
-import { type Fixture, NATIVE, DEADLINE, proofOf } from "./fixture.ts";
+import { DEADLINE, type Fixture, NATIVE, proofOf } from "./fixture.ts";
 import { type ChannelTerms, hashLock, type Lock, NO_PROOF } from "./messages.ts";
 
 /** Whole transactions' gas by operation, as receipts report it. */
@@ -112,7 +112,14 @@ async function measureDispute(f: Fixture, gas: GasTable): Promise<void> {
   gas["challenge again, by a stranger with an endorsement"] = await gasOf(
     f.escrow
       .connect(f.stranger)
-      .challenge(channel, channel.participant1, endorsed, await f.prove(channel, 1, endorsed), endorsement, []),
+      .challenge(
+        channel,
+        channel.participant1,
+        endorsed,
+        await f.prove(channel, 1, endorsed),
+        endorsement,
+        [],
+      ),
   );
   await passDeadline(f, channel);
   gas["settle, ERC-20, both paid"] = await gasOf(f.escrow.connect(f.stranger).settle(channel));
@@ -120,9 +127,7 @@ async function measureDispute(f: Fixture, gas: GasTable): Promise<void> {
   const bare = f.terms(f.tokenAddress);
   await openBoth(f, bare);
   gas["unilateral start, without a proof"] = await gasOf(
-    f.escrow
-      .connect(side0.account)
-      .startClose(bare, bare.participant0, 0, "0x", NO_PROOF, "0x", "0x", []),
+    f.escrow.connect(side0.account).startClose(bare, bare.participant0, 0, "0x", NO_PROOF, "0x", "0x", []),
   );
 }
 
