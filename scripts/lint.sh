@@ -6,6 +6,6 @@ if [ "${1:-}" = "--write" ]; then fix=--write; layout=--write; else fix=; layout
 failed=0
 # shellcheck disable=SC2086
 biome check --error-on-warnings $fix . || failed=1
-solhint --max-warnings 0 'contracts/**/*.sol' || failed=1
+solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol' || failed=1
 prettier --log-level warn $layout 'contracts/**/*.sol' || failed=1
 exit $failed
