@@ -14,3 +14,7 @@ export type Seconds = bigint;
 export function maxAmount(a: Amount, b: Amount): Amount {
   return a > b ? a : b;
 }
+
+export function minAmount(a: Amount, b: Amount): Amount {
+  return a < b ? a : b;
+}

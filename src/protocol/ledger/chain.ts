@@ -1,8 +1,8 @@
-import { maxAmount } from "../amount.ts";
+import { maxAmount, minAmount } from "../amount.ts";
 import { otherSide, type Side } from "../channel.ts";
 import type { SignedProof } from "../proof.ts";
 import { recounted } from "./capacity.ts";
-import { type ChainView, type ChannelState, withTerms } from "./state.ts";
+import { type ChainView, type ChannelState, type Phase, withSide, withTerms } from "./state.ts";
 
 /**
  * The chain's own reading of a channel at one block. `confirmed` is read at the newest block with the configured
@@ -13,10 +13,8 @@ export interface ChainReading {
   readonly deposits: readonly [bigint, bigint];
   readonly withdrawn: readonly [bigint, bigint];
   readonly deadline: bigint;
-  /** Recorded nonce per payer's side. */
+  /** Recorded nonce per payer's side; zero unless closing. */
   readonly recorded: readonly [bigint, bigint];
-  /** Present once settled. */
-  readonly shares: readonly [bigint, bigint] | undefined;
 }
 
 /**
@@ -39,20 +37,37 @@ export function observeChain(
       newest.status === "closing"
         ? { deadline: newest.deadline, recorded: newest.recorded }
         : terms.chain.close,
-    settled: confirmed.status === "settled" ? { shares: confirmed.shares ?? [0n, 0n] } : terms.chain.settled,
+    settled: terms.chain.settled,
   };
   return withTerms(state, recounted({ ...terms, chain, phase: phaseAfter(state, confirmed, newest) }));
 }
 
-function phaseAfter(
-  state: ChannelState,
-  confirmed: ChainReading,
-  newest: ChainReading,
-): ChannelState["terms"]["phase"] {
-  const { phase } = state.terms;
-  if (phase === "settled" || confirmed.status === "settled") return "settled";
-  if (phase === "closing" || newest.status === "closing" || newest.status === "settled") return "closing";
-  return confirmed.status === "none" ? phase : "open";
+/** `settled` is decided by {@link observeSettled} alone: a settlement counts once confirmed. */
+function phaseAfter({ terms }: ChannelState, confirmed: ChainReading, newest: ChainReading): Phase {
+  if (terms.phase === "settled" || terms.phase === "closing") return terms.phase;
+  if (newest.status === "closing" || newest.status === "settled") return "closing";
+  return confirmed.status === "none" ? terms.phase : "open";
+}
+
+/** The chain recorded proof `nonce` for the direction in which `payer` pays. */
+export function observeRecorded(state: ChannelState, payer: Side, nonce: bigint): ChannelState {
+  const { chain } = state.terms;
+  const close = chain.close ?? { deadline: 0n, recorded: [0n, 0n] };
+  if (close.recorded[payer] >= nonce) return state;
+  const recorded = withSide(close.recorded, payer, nonce);
+  return withTerms(state, { chain: { ...chain, close: { ...close, recorded } } });
+}
+
+/**
+ * The settlement is confirmed: final. Evidence taken while closing is accepted as far as the chain recorded it,
+ * because the chain has paid it.
+ */
+export function observeSettled(state: ChannelState, shares: readonly [bigint, bigint]): ChannelState {
+  const { chain } = state.terms;
+  const recorded = chain.close?.recorded[otherSide(state.side)] ?? 0n;
+  const paid = minAmount(recorded, state.received.nonce);
+  const accepted = maxAmount(state.accepted, paid);
+  return { ...withTerms(state, { phase: "settled", chain: { ...chain, settled: { shares } } }), accepted };
 }
 
 /** We start a unilateral close ourselves: from now on the channel pays nothing. */

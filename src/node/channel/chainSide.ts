@@ -1,0 +1,189 @@
+import type { Call } from "../../chain/eth.ts";
+import type { Outcome } from "../../chain/intent.ts";
+import type { ChainNotice } from "../../chain/watcher.ts";
+import {
+  type ChainReading,
+  type ChannelState,
+  type Dispute,
+  disputeOf,
+  lapseClose,
+  lapseWithdrawals,
+  observeChain,
+  observeRecorded,
+  observeSettled,
+  otherSide,
+  participantOf,
+  sideOf,
+} from "../../protocol/index.ts";
+import { decodeUpdate } from "../../store/channelRecord.ts";
+import { updateRange } from "../../store/keys.ts";
+import type { ChannelMailbox } from "./mailbox.ts";
+
+const NO_SIGNATURE = new Uint8Array(0);
+
+/** What the chain shows of one channel, and what this node does about it. */
+export class ChainSide {
+  readonly #mailbox: ChannelMailbox;
+  #refreshing: Promise<void> | undefined;
+  #again = false;
+  /** Transactions under way by name, so that each is asked for once at a time. */
+  readonly #publishing = new Set<string>();
+  /** Tries of a transaction that ended without effect; another try is another intent. */
+  readonly #tries = new Map<string, number>();
+
+  constructor(mailbox: ChannelMailbox) {
+    this.#mailbox = mailbox;
+  }
+
+  /** Takes a notice of the watcher; resolves once what follows from it is durable. */
+  async notice(notice: ChainNotice): Promise<void> {
+    const { context, channelId } = this.#mailbox;
+    if (notice.stage === "removed") {
+      context.emit("warning", {
+        code: "reorganisation",
+        message: `a reorganisation removed "${notice.kind}" from block ${notice.block.number}`,
+        channelId,
+      });
+    }
+    if (notice.kind === "proofRecorded" && notice.stage !== "removed") {
+      const payer = sideOf(this.#mailbox.state.terms.channel, notice.payer);
+      if (payer !== undefined) await this.#adopt(observeRecorded(this.#mailbox.state, payer, notice.nonce));
+    }
+    if (notice.kind === "settled" && notice.stage === "confirmed") {
+      await this.#settled([notice.share0, notice.share1]);
+    }
+    await this.refresh();
+  }
+
+  /** Reads the channel on chain and acts on it; calls that come meanwhile share one more reading. */
+  refresh(): Promise<void> {
+    this.#again = true;
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** Like {@link refresh} with nobody waiting: what fails now is tried again with the next block. */
+  refreshSoon(): void {
+    const { context, channelId } = this.#mailbox;
+    this.refresh().catch((error: unknown) => {
+      if (!context.stopping.aborted) context.log.warn({ error, channelId }, "the chain could not be read");
+    });
+  }
+
+  /**
+   * Publishes a transaction of this channel under a name of its own. What is refused or ends without effect is
+   * looked at again with the next block, since the other side may have been quicker.
+   */
+  publish(name: string, call: Call, deadline?: bigint): void {
+    if (this.#publishing.has(name)) return;
+    this.#publishing.add(name);
+    void this.#publish(name, call, deadline).finally(() => this.#publishing.delete(name));
+  }
+
+  async #refresh(): Promise<void> {
+    const { context, channelId } = this.#mailbox;
+    while (this.#again) {
+      this.#again = false;
+      const { terms } = this.#mailbox.state;
+      if (terms.phase === "settled") return;
+      const { confirmed, newest } = await context.chain.read(channelId, terms.channel, context.stopping);
+      const before = this.#mailbox.state.terms.phase;
+      await this.#adopt(this.#observed(confirmed, newest));
+      if (before !== "closing" && this.#mailbox.state.terms.phase === "closing") {
+        const detail = newest.status === "settled" ? "settled" : `deadline ${newest.deadline}`;
+        context.emit("dispute", { channelId, action: "closeSeen", detail });
+        this.#mailbox.payer.failQueuedAsClosed();
+      }
+      this.#act(newest);
+    }
+  }
+
+  #observed(confirmed: ChainReading, newest: ChainReading): ChannelState {
+    const confirmedTime = this.#mailbox.context.chain.confirmedTime();
+    const state = observeChain(this.#mailbox.state, confirmed, newest);
+    return lapseClose(lapseWithdrawals(state, confirmedTime), confirmedTime);
+  }
+
+  async #adopt(state: ChannelState): Promise<void> {
+    if (state !== this.#mailbox.state) await this.#mailbox.commit(state, [], true);
+  }
+
+  /** Publishes what keeps our money whole. Every call may repeat the last: intents are named. */
+  #act(newest: ChainReading): void {
+    const { state, context, closer, withdrawer } = this.#mailbox;
+    closer.publishAgreed();
+    withdrawer.publishAgreed();
+    const dispute = disputeOf(state, newest, context.chain.bindingTime());
+    if (dispute !== undefined) this.#dispute(dispute, newest);
+  }
+
+  #dispute(dispute: Dispute, newest: ChainReading): void {
+    const { state, context } = this.#mailbox;
+    const { channel } = state.terms;
+    const { escrow } = context;
+    if (dispute.kind === "settle") {
+      this.publish("settle", escrow.settle(channel));
+      return;
+    }
+    const { proof } = dispute;
+    const evidence = { proof, signature: proof.signature, endorsement: NO_SIGNATURE, locks: [] };
+    if (dispute.kind === "challenge") {
+      const payer = participantOf(channel, otherSide(state.side));
+      this.publish(
+        `challenge/${proof.nonce}`,
+        escrow.challenge(channel, payer, evidence),
+        newest.deadline - 1n,
+      );
+      return;
+    }
+    const us = participantOf(channel, state.side);
+    const intent = { deadline: 0n, closeSignature: NO_SIGNATURE };
+    this.publish(`startClose/${proof.nonce}`, escrow.startClose(channel, us, intent, evidence));
+  }
+
+  async #publish(name: string, call: Call, deadline: bigint | undefined): Promise<void> {
+    const { context, channelId } = this.#mailbox;
+    const tries = this.#tries.get(name) ?? 0;
+    const id = `${channelId}/${name}${tries === 0 ? "" : `/${tries}`}`;
+    const limit = deadline === undefined ? {} : { deadline: Number(deadline) };
+    let outcome: Outcome;
+    try {
+      outcome = await context.chain.submit({ id, ...call, ...limit }, { signal: context.stopping });
+    } catch (error) {
+      if (!context.stopping.aborted) context.fail(error);
+      return;
+    }
+    const action = name.split("/")[0]!;
+    if (outcome.ok) {
+      context.emit("dispute", { channelId, action, detail: `confirmed ${outcome.hash}` });
+      return;
+    }
+    if (outcome.code === "tx_reverted" || outcome.code === "tx_cancelled" || outcome.code === "nonce_taken") {
+      this.#tries.set(name, tries + 1);
+    }
+    context.log.info({ channelId, action, outcome: outcome.code }, "transaction without effect");
+    if (outcome.code === "gas_wallet_empty") {
+      const message = `the account cannot pay the gas of "${action}": ${outcome.need - outcome.have} wei are missing`;
+      context.emit("warning", { code: outcome.code, message, channelId });
+    }
+  }
+
+  /** Final: what the chain paid is what there is. Payments beyond the recorded proof were never made. */
+  async #settled(shares: readonly [bigint, bigint]): Promise<void> {
+    const { state: before, payer, payee, context } = this.#mailbox;
+    if (before.terms.phase === "settled") return;
+    const after = observeSettled(before, shares);
+    await this.#mailbox.commit(after, [], true);
+    payer.failQueuedAsClosed();
+    payer.settleFinally(after.terms.chain.close?.recorded[after.side] ?? after.acknowledged);
+    const range = updateRange(
+      after.idBytes,
+      otherSide(after.side),
+      before.accepted + 1n,
+      after.accepted + 1n,
+    );
+    for await (const [, value] of context.store.range(range)) payee.deliver([decodeUpdate(value)]);
+  }
+}

@@ -1,0 +1,136 @@
+import type { PeerSession } from "../../p2p/index.ts";
+import {
+  type ChannelState,
+  isComplete,
+  isQuiescent,
+  receiveCloseSignature,
+  receiveStop,
+  type SignedClose,
+  signClose,
+  startClosing,
+  stopForClose,
+} from "../../protocol/index.ts";
+import type { CloseSignMessage } from "../../wire/message.ts";
+import { NodeError } from "../error.ts";
+import type { ChannelMailbox } from "./mailbox.ts";
+
+/** How long a signed cooperative close may wait for its transaction. */
+const CLOSE_SECONDS = 1800n;
+
+/** When so little is left of a signed close, whoever did not ask for it publishes it too. */
+const FALLBACK_SECONDS = 900n;
+
+/** Ends a channel: together when the peer answers, alone when it does not. */
+export class Closer {
+  readonly #mailbox: ChannelMailbox;
+  #signing = false;
+
+  constructor(mailbox: ChannelMailbox) {
+    this.#mailbox = mailbox;
+  }
+
+  /** Stops payments and asks the other side to close together. The channel then settles by itself. */
+  async cooperative(): Promise<void> {
+    const step = stopForClose(this.#mailbox.state);
+    if (!step.ok) throw new NodeError(step);
+    this.#mailbox.payer.failQueuedAsClosed();
+    await this.#mailbox.commit(step.state, [], true);
+    const { session } = this.#mailbox;
+    if (session !== undefined) this.resume(session);
+  }
+
+  /**
+   * Starts a unilateral close with the latest incoming proof: no word of the other side is needed. Resolves once the
+   * intention is durable; the transactions follow, however long the chain takes to answer.
+   */
+  async unilateral(reason: string): Promise<void> {
+    const { context, channelId, chainSide } = this.#mailbox;
+    const next = startClosing(this.#mailbox.state);
+    if (next === this.#mailbox.state) return;
+    context.emit("dispute", { channelId, action: "closing", detail: reason });
+    this.#mailbox.payer.failQueuedAsClosed();
+    await this.#mailbox.commit(next, [], true);
+    chainSide.refreshSoon();
+  }
+
+  /** A new session: what was announced or signed is said again. */
+  resume(session: PeerSession): void {
+    const { state, channelId } = this.#mailbox;
+    const { stop } = state.terms;
+    if (stop === undefined) return;
+    session.send({ kind: "closeStop", channelId, sentNonce: stop.ours });
+    if (stop.signed !== undefined) this.#sendSignature(session, state, stop.signed);
+    this.advance();
+  }
+
+  async receiveStop(sentNonce: bigint, session: PeerSession): Promise<void> {
+    const before = this.#mailbox.state;
+    const step = receiveStop(before, sentNonce);
+    if (!step.ok) {
+      this.#mailbox.refuse(step, session);
+      return;
+    }
+    this.#mailbox.payer.failQueuedAsClosed();
+    await this.#mailbox.commit(step.state, [], true);
+    const { stop } = step.state.terms;
+    if (before.terms.stop === undefined && stop !== undefined) {
+      session.send({ kind: "closeStop", channelId: this.#mailbox.channelId, sentNonce: stop.ours });
+    }
+    this.advance();
+  }
+
+  /** Side 0 signs as soon as both sides are quiet. */
+  advance(): void {
+    const { state, session } = this.#mailbox;
+    const ready = state.side === 0 && isQuiescent(state) && state.terms.stop?.signed === undefined;
+    if (!ready || session === undefined || this.#signing) return;
+    this.#signing = true;
+    void this.#sign(session)
+      .catch((error: unknown) => this.#mailbox.fail(error))
+      .finally(() => {
+        this.#signing = false;
+      });
+  }
+
+  async receiveSignature(message: CloseSignMessage, session: PeerSession): Promise<void> {
+    const { state, context } = this.#mailbox;
+    const step = receiveCloseSignature(state, message, context.chain.newestTime(), context.ports);
+    if (!step.ok) {
+      this.#mailbox.refuse(step, session);
+      return;
+    }
+    await this.#mailbox.commit(step.state, [], true);
+    if (state.side === 1) this.#sendSignature(session, step.state, step.close);
+    this.publishAgreed();
+  }
+
+  /** Brings the agreed close on chain if our application asked for it, or if nobody else seems to. */
+  publishAgreed(): void {
+    const { state, context, chainSide } = this.#mailbox;
+    const { stop, channel, phase } = state.terms;
+    if (stop?.signed === undefined || !isComplete(stop.signed) || phase === "settled") return;
+    const { deadline, signatures, transferred0, transferred1 } = stop.signed;
+    const late = context.chain.bindingTime() + FALLBACK_SECONDS > deadline;
+    if (!stop.wanted && !late) return;
+    const totals = [transferred0, transferred1] as const;
+    const call = context.escrow.closeCooperatively(channel, totals, deadline, signatures);
+    chainSide.publish(`closeCooperatively/${deadline}`, call, deadline);
+  }
+
+  async #sign(session: PeerSession): Promise<void> {
+    const { context } = this.#mailbox;
+    const deadline = context.chain.newestTime() + CLOSE_SECONDS;
+    const step = signClose(this.#mailbox.state, deadline, context.ports);
+    if (!step.ok) return;
+    await this.#mailbox.commit(step.state, [], true);
+    this.#sendSignature(session, step.state, step.close);
+  }
+
+  #sendSignature(session: PeerSession, state: ChannelState, close: SignedClose): void {
+    const signature = close.signatures[state.side];
+    if (signature.length === 0) return;
+    const { transferred0, transferred1, deadline } = close;
+    const { channelId } = this.#mailbox;
+    session.send({ kind: "closeSign", channelId, transferred0, transferred1, deadline, signature });
+  }
+}

@@ -1,0 +1,175 @@
+import type { PeerSession } from "../../p2p/index.ts";
+import {
+  adoptReturned,
+  type BalanceProof,
+  otherSide,
+  type Reestablish,
+  receiveReestablish,
+  reestablish,
+  refuse,
+  type Side,
+  type Update,
+} from "../../protocol/index.ts";
+import { decodeUpdate, encodeUpdate } from "../../store/channelRecord.ts";
+import { updateKey, updateRange } from "../../store/keys.ts";
+import type { Op } from "../../store/store.ts";
+import { NodeError } from "../error.ts";
+import type { ChannelMailbox } from "./mailbox.ts";
+import { indexOps } from "./paymentIds.ts";
+
+/** Payments of one channel that wait for its peer to come back. */
+const MAX_WAITING = 100_000;
+
+/** Both sides say where they stand before anything is signed, failed or forwarded on a new session. */
+export class Establisher {
+  readonly #mailbox: ChannelMailbox;
+  /** The session our `Reestablish` went to. */
+  #told: PeerSession | undefined;
+  /** The session on which the other side's was heard: once is enough, more would make us resend for nothing. */
+  #heard: PeerSession | undefined;
+  /** The session on which the other side's was answered in full. */
+  #session: PeerSession | undefined;
+  readonly #waiting = new Set<() => void>();
+  /** How far returned updates have brought our lost direction. */
+  #progress: BalanceProof | undefined;
+
+  constructor(mailbox: ChannelMailbox) {
+    this.#mailbox = mailbox;
+  }
+
+  get session(): PeerSession | undefined {
+    return this.#session;
+  }
+
+  /** Resolves once payments can leave; rejects with the signal's reason. */
+  established(signal: AbortSignal): Promise<void> {
+    if (this.#session !== undefined) return Promise.resolve();
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (this.#waiting.size >= MAX_WAITING) {
+      return Promise.reject(new NodeError({ code: "queue_full", fields: { limit: BigInt(MAX_WAITING) } }));
+    }
+    return new Promise((resolve, reject) => {
+      const go = () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+      const abort = () => {
+        this.#waiting.delete(go);
+        reject(signal.reason);
+      };
+      this.#waiting.add(go);
+      signal.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  /** Says where we stand, once per session, after making sure that all of it is durable. */
+  async tell(session: PeerSession): Promise<void> {
+    if (this.#told === session) return;
+    this.#told = session;
+    const { state, context, channelId } = this.#mailbox;
+    await context.committer.flush();
+    if (session.closed.aborted) return;
+    session.send({ kind: "reestablish", channelId, reestablish: reestablish(state) });
+  }
+
+  /** The session ended: nothing new is signed until the next one is re-established. */
+  end(session: PeerSession): void {
+    if (this.#told === session) this.#told = undefined;
+    if (this.#heard === session) this.#heard = undefined;
+    if (this.#session === session) this.#session = undefined;
+    this.#progress = undefined;
+    this.#mailbox.payee.forget(session);
+  }
+
+  /** Takes where the other side stands: resends what it lacks, returns what it lost, notices what we lost. */
+  async receive(message: Reestablish, session: PeerSession): Promise<void> {
+    if (this.#heard === session) return;
+    this.#heard = session;
+    await this.tell(session);
+    const { context } = this.#mailbox;
+    const step = receiveReestablish(this.#mailbox.state, message, context.ports);
+    if (!step.ok) {
+      this.#mailbox.refuse(step, session);
+      return;
+    }
+    const { state } = step;
+    await this.#mailbox.commit(state, [], state.behind !== undefined);
+    if (state.behind !== undefined) this.#progress ??= state.sent;
+    this.#mailbox.payer.settleTo(state.acknowledged);
+    const { side } = state;
+    await this.#stream(session, side, step.resendFrom, "update");
+    await this.#stream(session, otherSide(side), step.returnFrom, "returnedUpdate");
+    if (state.behind === undefined) this.#establish(session);
+  }
+
+  /** Takes one of our own updates back that we lost. */
+  async receiveReturned(update: Update, session: PeerSession): Promise<void> {
+    const { state, context } = this.#mailbox;
+    if (this.#progress === undefined) {
+      this.#mailbox.refuse(
+        refuse("nonce_gap", { expected: state.sent.nonce + 1n, received: update.proof.nonce }),
+        session,
+      );
+      return;
+    }
+    const step = adoptReturned(state, this.#progress, update, context.ports);
+    if (!("kind" in step)) {
+      this.#mailbox.refuse(step, session);
+      return;
+    }
+    const ops: Op[] = [
+      {
+        type: "put",
+        key: updateKey(state.idBytes, state.side, update.proof.nonce),
+        value: encodeUpdate(update),
+      },
+    ];
+    indexOps(state.idBytes, update, ops);
+    if (step.kind === "missing") {
+      this.#progress = step.progress;
+      await context.committer.commit(ops, { sync: false });
+      return;
+    }
+    this.#progress = undefined;
+    await this.#mailbox.commit(step.state, ops, true);
+    this.#mailbox.payer.settleTo(step.state.acknowledged);
+    if (step.kind === "caughtUp") {
+      this.#establish(session);
+      return;
+    }
+    this.#mailbox.closeAlone("our own returned proof does not follow from what we know");
+  }
+
+  #establish(session: PeerSession): void {
+    if (session.closed.aborted || this.#told !== session) return;
+    this.#session = session;
+    const { payer, withdrawer, closer, state } = this.#mailbox;
+    this.#mailbox.tellCredits(session, state.terms.announced);
+    withdrawer.resume(session);
+    closer.resume(session);
+    payer.kick();
+    for (const go of this.#waiting) go();
+    this.#waiting.clear();
+  }
+
+  /** Sends stored updates of `payer` from `from` to the newest, as fast as the peer reads. */
+  async #stream(
+    session: PeerSession,
+    payer: Side,
+    from: bigint,
+    kind: "update" | "returnedUpdate",
+  ): Promise<void> {
+    const { state, context, channelId } = this.#mailbox;
+    const newest = payer === state.side ? state.sent.nonce : state.received.nonce;
+    if (from > newest) return;
+    // What was signed in this turn is read back from the store too: let it arrive there first.
+    await context.committer.commit([], { sync: false });
+    const range = { ...updateRange(state.idBytes, payer, from, newest + 1n), signal: session.closed };
+    for await (const [, value] of context.store.range(range)) {
+      if (session.closed.aborted) return;
+      if (!session.send({ kind, channelId, update: decodeUpdate(value) })) {
+        await session.drained(session.closed);
+      }
+    }
+  }
+}

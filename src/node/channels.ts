@@ -1,0 +1,145 @@
+import {
+  type Address,
+  addressFromBytes,
+  type Channel,
+  type ChannelId,
+  channelIdFromBytes,
+  channelIdToBytes,
+  newChannelState,
+  type Side,
+} from "../protocol/index.ts";
+import { decodeChannelState, needsAttention, summarizeChannelState } from "../store/channelRecord.ts";
+import { channelSequence } from "../store/channelSequence.ts";
+import { channelIdOfKey, channelKey, channelRange } from "../store/keys.ts";
+import { ChannelMailbox } from "./channel/mailbox.ts";
+import type { NodeContext } from "./context.ts";
+import { NodeError } from "./error.ts";
+
+/** Channels held whole in memory at once; the others are read when somebody asks. About 4 KiB each. */
+const MAX_LOADED = 10_000;
+
+/** How many of the longest unused are looked at when room is needed: the first idle one goes. */
+const EVICTION_TRIES = 64;
+
+/** Which channels there are, with whom, and the mailboxes of those in use. */
+export class Channels {
+  readonly #context: NodeContext;
+  /** Peer's signer by channel; one string per peer is shared by all its channels. */
+  readonly #peers = new Map<ChannelId, Address>();
+  readonly #byPeer = new Map<Address, Set<ChannelId>>();
+  /** In order of use: the first is the longest unused. */
+  readonly #loaded = new Map<ChannelId, ChannelMailbox>();
+  readonly #loading = new Map<ChannelId, Promise<ChannelMailbox>>();
+  /** Channels that await something of the chain or the clock. */
+  readonly attention = new Set<ChannelId>();
+
+  constructor(context: NodeContext) {
+    this.#context = context;
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** Reads which channels there are. Throws on a record that cannot be read. */
+  async scan(): Promise<void> {
+    for await (const [key, value] of this.#context.store.range(channelRange())) {
+      const id = channelIdFromBytes(channelIdOfKey(key));
+      const summary = summarizeChannelState(value);
+      this.#index(id, addressFromBytes(summary.counterpartySigner));
+      if (summary.attention) this.attention.add(id);
+    }
+  }
+
+  has(id: ChannelId): boolean {
+    return this.#peers.has(id);
+  }
+
+  peerOf(id: ChannelId): Address | undefined {
+    return this.#peers.get(id);
+  }
+
+  ids(): IterableIterator<ChannelId> {
+    return this.#peers.keys();
+  }
+
+  ofPeer(peer: Address): ReadonlySet<ChannelId> {
+    return this.#byPeer.get(peer) ?? new Set();
+  }
+
+  loaded(): IterableIterator<ChannelMailbox> {
+    return this.#loaded.values();
+  }
+
+  /** The mailbox if it is in memory: the payment path's way, without a promise. */
+  peek(id: ChannelId): ChannelMailbox | undefined {
+    return this.#loaded.get(id);
+  }
+
+  /** The channel's mailbox, read from the database if need be. Rejects with `channel_unknown`. */
+  async load(id: ChannelId): Promise<ChannelMailbox> {
+    const loaded = this.#loaded.get(id);
+    if (loaded !== undefined) return loaded;
+    if (!this.#peers.has(id)) throw new NodeError({ code: "channel_unknown", fields: { channelId: id } });
+    let loading = this.#loading.get(id);
+    if (loading === undefined) {
+      loading = this.#read(id).finally(() => this.#loading.delete(id));
+      this.#loading.set(id, loading);
+    }
+    return loading;
+  }
+
+  /** Remembers a channel both sides agreed on, durably, before anything is said or paid for it. */
+  async create(id: ChannelId, channel: Channel, side: Side): Promise<ChannelMailbox> {
+    if (this.#peers.has(id)) throw new NodeError({ code: "channel_exists", fields: { channelId: id } });
+    const state = newChannelState(id, channel, side);
+    const mailbox = new ChannelMailbox(this.#context, state, 0);
+    this.#index(id, mailbox.peer);
+    this.#keep(mailbox);
+    this.attention.add(id);
+    await mailbox.commit(state, [], true);
+    return mailbox;
+  }
+
+  /** Forgets a channel that never got a deposit. */
+  async forget(mailbox: ChannelMailbox): Promise<void> {
+    const { channelId: id, peer } = mailbox;
+    this.#loaded.delete(id);
+    this.#peers.delete(id);
+    this.#byPeer.get(peer)?.delete(id);
+    if (this.#byPeer.get(peer)?.size === 0) this.#byPeer.delete(peer);
+    this.attention.delete(id);
+    await mailbox.erase();
+  }
+
+  async #read(id: ChannelId): Promise<ChannelMailbox> {
+    const value = await this.#context.store.get(channelKey(channelIdToBytes(id)));
+    if (value === undefined) throw new NodeError({ code: "channel_unknown", fields: { channelId: id } });
+    const mailbox = new ChannelMailbox(this.#context, decodeChannelState(id, value), channelSequence(value));
+    this.#keep(mailbox);
+    if (needsAttention(mailbox.state)) this.attention.add(id);
+    return mailbox;
+  }
+
+  #index(id: ChannelId, peer: Address): void {
+    let ids = this.#byPeer.get(peer);
+    if (ids === undefined) {
+      ids = new Set();
+      this.#byPeer.set(peer, ids);
+    }
+    ids.add(id);
+    this.#peers.set(id, peer);
+  }
+
+  #keep(mailbox: ChannelMailbox): void {
+    this.#loaded.set(mailbox.channelId, mailbox);
+    if (this.#loaded.size <= MAX_LOADED) return;
+    let tries = EVICTION_TRIES;
+    for (const [id, candidate] of this.#loaded) {
+      if (tries-- === 0) return;
+      this.#loaded.delete(id);
+      if (candidate.isIdle && candidate !== mailbox) return;
+      this.#loaded.set(id, candidate); // in use: to the back of the line
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Logger } from "pino";
+import type { Escrow } from "../chain/escrow.ts";
+import type { Address, ChannelId, LedgerPorts } from "../protocol/index.ts";
+import type { GroupCommit } from "../store/groupCommit.ts";
+import type { StoreReader } from "../store/store.ts";
+import type { Backlog } from "./backlog.ts";
+import type { ChainSync } from "./chainSync.ts";
+import type { NodeEvents } from "./events.ts";
+
+/** What every part of the node works with. Made once by `createNode`, never changed. */
+export interface NodeContext {
+  readonly ports: LedgerPorts;
+  readonly store: StoreReader;
+  readonly committer: GroupCommit;
+  readonly chain: ChainSync;
+  readonly escrow: Escrow;
+  readonly chainId: bigint;
+  /** Owns deposits and pays gas. */
+  readonly account: Address;
+  readonly signer: Address;
+  /** Tells the application. What its listeners throw is theirs, and never reaches the ledger. */
+  readonly emit: <Name extends keyof NodeEvents>(name: Name, ...args: NodeEvents[Name]) => void;
+  readonly listens: (name: keyof NodeEvents) => boolean;
+  readonly log: Logger;
+  readonly signEach: boolean;
+  readonly backlog: Backlog;
+  /** Aborted when the node stops. */
+  readonly stopping: AbortSignal;
+  /** Something happened after which nothing may be signed: the node stops and says why. */
+  readonly fail: (error: unknown) => void;
+  /** A channel must be looked after when time passes or blocks come. */
+  readonly attend: (channelId: ChannelId, attention: boolean) => void;
+}

@@ -1,0 +1,63 @@
+import type { Refusal } from "../protocol/index.ts";
+
+/** Failures of the node itself, beside the protocol's refusals, with the fields that explain them. */
+export interface NodeFailureFields {
+  option_invalid: { option: string; reason: string };
+  channel_unknown: { channelId: string };
+  channel_refused: { reason: string; detail: string };
+  channel_exists: { channelId: string };
+  peer_offline: { peer: string };
+  peer_unknown: { peer: string };
+  peer_misbehaved: { peer: string; reason: string };
+  payment_conflict: { paymentId: string };
+  payment_unpaid: { channelId: string; nonce: bigint };
+  queue_full: { limit: bigint };
+  chain_stale: { age: bigint; limit: bigint };
+  node_stopped: Record<never, never>;
+  store_failed: { reason: string };
+  withdrawal_lapsed: { deadline: bigint };
+  withdrawal_refused: { reason: string };
+  transaction_failed: { reason: string };
+}
+
+type NodeFailure = {
+  [Code in keyof NodeFailureFields]: { readonly code: Code; readonly fields: NodeFailureFields[Code] };
+}[keyof NodeFailureFields];
+
+export type NodeErrorCode = keyof NodeFailureFields | Refusal["code"];
+
+const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
+  insufficient_capacity: "the channel cannot carry that much now; nothing was sent",
+  channel_not_open: "the channel takes no payments in this phase; nothing was sent",
+  channel_stopped: "the channel is being closed cooperatively; nothing was sent",
+  channel_behind: "this node lost data and is catching up with its peer; nothing was sent",
+  channel_unknown: "no such channel in this node's database",
+  channel_refused: "the other side refused the channel; no money moved",
+  peer_offline: "the peer is not connected; nothing was sent",
+  payment_conflict: "this payment id was already used for another payment",
+  payment_unpaid: "the channel settled without this payment: the amount stayed yours",
+  queue_full: "too many payments wait already; nothing was sent, try again when some are acknowledged",
+  chain_stale: "the newest known block is too old to sign payments safely; nothing was sent",
+  withdrawal_lapsed: "the withdrawal did not reach the chain in time; the amount is back in the channel",
+  withdrawal_refused:
+    "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
+  transaction_failed: "the transaction had no effect",
+  node_stopped: "the node stopped; a payment already signed may still be paid, an id tells after the restart",
+  store_failed: "the database failed; the node signs nothing more until it is restarted on a healthy disk",
+};
+
+/** What every rejected promise of the node's API carries: a stable `code` and the `fields` that explain it. */
+export class NodeError extends Error {
+  readonly code: NodeErrorCode;
+  readonly fields: Readonly<Record<string, string | bigint>>;
+
+  constructor(failure: NodeFailure | Refusal, options?: ErrorOptions) {
+    const fields = failure.fields as Readonly<Record<string, string | bigint>>;
+    const details = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+    const text = EXPLANATIONS[failure.code] ?? failure.code.replaceAll("_", " ");
+    super(details.length === 0 ? text : `${text} (${details.join(", ")})`, options);
+    this.name = "NodeError";
+    this.code = failure.code;
+    this.fields = fields;
+  }
+}

@@ -1,0 +1,24 @@
+import type { Address, ChannelId, Phase } from "../protocol/index.ts";
+import type { Payment, PaymentBatch } from "./payment.ts";
+
+/**
+ * What a node tells its application.
+ *
+ * `payment` and `payments` are **final**: the update is on this node's disk, synced, before the event, so neither
+ * a crash of both nodes nor the payer can take it back; the chain pays it if the payer will not. They are told once
+ * per process; what a crash swallowed between disk and event is read with `node.received(channelId, { after })`.
+ */
+export interface NodeEvents {
+  /** One received payment. */
+  payment: [Payment];
+  /** All payments of one update; cheaper than `payment` at high rates. */
+  payments: [PaymentBatch];
+  /** A channel entered a phase, or its capacity changed by something other than a payment. */
+  channel: [{ readonly channelId: ChannelId; readonly phase: Phase }];
+  /** A peer connected or disconnected. */
+  peer: [{ readonly signer: Address; readonly connected: boolean; readonly reason?: string | undefined }];
+  /** A dispute on chain: what this node saw or did to keep its money. */
+  dispute: [{ readonly channelId: ChannelId; readonly action: string; readonly detail: string }];
+  /** Something an operator should know: a lying peer, a chain that is down, a wallet too low. */
+  warning: [{ readonly code: string; readonly message: string; readonly channelId?: ChannelId | undefined }];
+}

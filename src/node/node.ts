@@ -1,0 +1,268 @@
+import { EventEmitter } from "node:events";
+import type { ChainNotice } from "../chain/watcher.ts";
+import type { PeerHost, PeerSession } from "../p2p/index.ts";
+import {
+  type Address,
+  type ChannelId,
+  type ChannelState,
+  otherSide,
+  receiveCapacity,
+  sendCapacity,
+  toHex,
+} from "../protocol/index.ts";
+import { decodeUpdate } from "../store/channelRecord.ts";
+import { updateRange } from "../store/keys.ts";
+import type { ChannelMailbox } from "./channel/mailbox.ts";
+import type { BatchReceipt } from "./channel/payer.ts";
+import type { Channels } from "./channels.ts";
+import type { NodeContext } from "./context.ts";
+import type { ChainProgress } from "./depositor.ts";
+import { NodeError } from "./error.ts";
+import type { NodeEvents } from "./events.ts";
+import type { Opener, OpenOptions } from "./opener.ts";
+import type { PaidOnce } from "./paidOnce.ts";
+import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
+
+interface WaitOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface CloseOptions extends WaitOptions {
+  /**
+   * `cooperative` settles at once if the peer answers within `patience` milliseconds (default 60,000) and
+   * otherwise alone; `unilateral` starts the challenge period straight away.
+   */
+  readonly mode?: "cooperative" | "unilateral";
+  readonly patience?: number;
+}
+
+/** What an application sees of a channel. Amounts in the token's base unit. */
+export interface ChannelInfo {
+  readonly channelId: ChannelId;
+  /** The other side's signer. */
+  readonly peer: Address;
+  readonly token: Address;
+  readonly phase: ChannelState["terms"]["phase"];
+  /** Both sides have re-established it on a live session: payments can leave now. */
+  readonly connected: boolean;
+  readonly sendCapacity: bigint;
+  readonly receiveCapacity: bigint;
+  readonly sent: bigint;
+  readonly received: bigint;
+  readonly deposits: readonly [ours: bigint, theirs: bigint];
+  readonly withdrawn: readonly [ours: bigint, theirs: bigint];
+  /** What the settlement paid, once confirmed. */
+  readonly paidOut: readonly [ours: bigint, theirs: bigint] | undefined;
+}
+
+export interface NodeParts {
+  readonly context: NodeContext;
+  readonly channels: Channels;
+  readonly opener: Opener;
+  readonly host: PeerHost;
+  readonly paidOnce: PaidOnce;
+  readonly start: () => Promise<void>;
+  /** Ends everything in the right order. */
+  readonly stop: () => Promise<void>;
+}
+
+/** A running node: opens channels, pays, is paid, settles. Made by `createNode`. */
+export class RivuletNode extends EventEmitter<NodeEvents> {
+  readonly #parts: NodeParts;
+
+  constructor(connect: (node: RivuletNode) => NodeParts) {
+    super();
+    this.#parts = connect(this);
+  }
+
+  /** Owns this node's deposits and pays its gas. */
+  get account(): Address {
+    return this.#parts.context.account;
+  }
+
+  /** Signs this node's payments. */
+  get signer(): Address {
+    return this.#parts.context.signer;
+  }
+
+  /** Multiaddrs others can connect to. */
+  get addresses(): readonly string[] {
+    return this.#parts.host.addresses();
+  }
+
+  /** Connects to a peer and stays connected, with backoff. Resolves with its signer once it proved itself. */
+  async connect(address: string, { signal }: WaitOptions = {}): Promise<Address> {
+    const session = await this.#session(address, signal);
+    return session.remote.signer;
+  }
+
+  /**
+   * Opens a channel with the node at a multiaddr, or with a connected signer. Resolves once it can pay: two
+   * transactions at most (approval, deposit) and the configured confirmations.
+   */
+  async openChannel(options: OpenOptions & { readonly peer: string }): Promise<ChannelInfo> {
+    const session = await this.#session(options.peer, options.signal);
+    const mailbox = await this.#parts.opener.open(session, options);
+    return infoOf(mailbox.state, mailbox.session !== undefined);
+  }
+
+  /** Adds `amount` to our deposit; resolves once the other side counts it. */
+  async deposit(
+    channelId: ChannelId,
+    amount: bigint,
+    options: WaitOptions & { readonly onProgress?: (progress: ChainProgress) => void } = {},
+  ): Promise<void> {
+    const mailbox = await this.#parts.channels.load(channelId);
+    const signal = this.#signal(options.signal);
+    const { onProgress } = options;
+    const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress });
+    const { side } = mailbox.state;
+    await mailbox.until(({ terms }) => terms.credited.deposits[side] >= total, signal);
+  }
+
+  /**
+   * Pays once. Resolves when the payee holds the payment durably: from then on it is final, whatever crashes.
+   * Rejects with a coded `NodeError` if nothing was paid. While the peer is away it waits, until `signal` aborts.
+   * With an `id` it is idempotent for ever: the same id again on this channel returns the first result.
+   */
+  async pay(order: PaymentOrder & WaitOptions & { readonly channelId: ChannelId }): Promise<Receipt> {
+    const mailbox = await this.#connected(order.channelId, order.signal);
+    return order.id === undefined
+      ? mailbox.payer.pay(order)
+      : this.#parts.paidOnce.pay(mailbox, order, order.id);
+  }
+
+  /** Pays many with one promise: the way for streams and benchmarks. All are accepted, or none. */
+  async payMany(
+    channelId: ChannelId,
+    orders: readonly PaymentOrder[],
+    { signal }: WaitOptions = {},
+  ): Promise<BatchReceipt> {
+    const mailbox = await this.#connected(channelId, signal);
+    const named = orders.some(({ id }) => id !== undefined);
+    return named ? this.#parts.paidOnce.payMany(mailbox, orders) : mailbox.payer.payMany(orders);
+  }
+
+  /**
+   * Payments received on a channel, oldest first, from behind update `after`: what `payment` events told, and what
+   * a crash kept them from telling.
+   */
+  async *received(
+    channelId: ChannelId,
+    { after = 0n, signal }: WaitOptions & { readonly after?: bigint } = {},
+  ): AsyncGenerator<PaymentBatch> {
+    const { state, peer } = await this.#parts.channels.load(channelId);
+    const range = updateRange(state.idBytes, otherSide(state.side), after + 1n, state.accepted + 1n);
+    for await (const [, value] of this.#parts.context.store.range({
+      ...range,
+      signal: this.#signal(signal),
+    })) {
+      yield new PaymentBatch(channelId, peer, decodeUpdate(value));
+    }
+  }
+
+  /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */
+  async withdraw(channelId: ChannelId, amount: bigint, { signal }: WaitOptions = {}): Promise<void> {
+    const mailbox = await this.#parts.channels.load(channelId);
+    await mailbox.connected(this.#signal(signal));
+    await mailbox.withdrawer.withdraw(amount, this.#signal(signal));
+  }
+
+  /** Closes a channel and resolves with what the chain paid out, once confirmed. */
+  async close(channelId: ChannelId, options: CloseOptions = {}): Promise<ChannelInfo> {
+    const mailbox = await this.#parts.channels.load(channelId);
+    const signal = this.#signal(options.signal);
+    const settled = (state: ChannelState) => state.terms.chain.settled !== undefined;
+    if (options.mode === "unilateral") {
+      await mailbox.closer.unilateral("asked for by the application");
+    } else {
+      await mailbox.closer.cooperative();
+      const patience = AbortSignal.timeout(options.patience ?? 60_000);
+      const agreed = ({ terms }: ChannelState) => terms.stop?.signed !== undefined || terms.phase !== "open";
+      await mailbox.until(agreed, AbortSignal.any([signal, patience])).catch(async (reason: unknown) => {
+        if (signal.aborted) throw reason;
+        await mailbox.closer.unilateral("the peer did not agree to a cooperative close in time");
+      });
+    }
+    const state = await mailbox.until(settled, signal);
+    return infoOf(state, mailbox.session !== undefined);
+  }
+
+  async channel(channelId: ChannelId): Promise<ChannelInfo> {
+    const mailbox = await this.#parts.channels.load(channelId);
+    return infoOf(mailbox.state, mailbox.session !== undefined);
+  }
+
+  /** Resolves once both sides have re-established the channel on a live session. */
+  async ready(channelId: ChannelId, { signal }: WaitOptions = {}): Promise<void> {
+    await (await this.#parts.channels.load(channelId)).connected(this.#signal(signal));
+  }
+
+  /** All channels, read one by one. */
+  async *channels(): AsyncGenerator<ChannelInfo> {
+    for (const id of [...this.#parts.channels.ids()]) yield await this.channel(id);
+  }
+
+  /** Part of `createNode`. */
+  async start(): Promise<void> {
+    await this.#parts.start();
+  }
+
+  /** Stops: signs nothing more, makes everything durable, lets go of database, sockets and timers. */
+  async stop(): Promise<void> {
+    await this.#parts.stop();
+  }
+
+  async #connected(channelId: ChannelId, signal: AbortSignal | undefined): Promise<ChannelMailbox> {
+    const { channels } = this.#parts;
+    const mailbox = channels.peek(channelId) ?? (await channels.load(channelId));
+    if (mailbox.session === undefined) await mailbox.connected(this.#signal(signal));
+    return mailbox;
+  }
+
+  async #session(peer: string, signal: AbortSignal | undefined): Promise<PeerSession> {
+    const { host } = this.#parts;
+    if (peer.startsWith("/")) {
+      const session = await host.connect(peer, { signal: this.#signal(signal) });
+      host.keepConnected(session.remote.signer, peer);
+      return session;
+    }
+    const session = host.session(peer.toLowerCase() as Address);
+    if (session === undefined) throw new NodeError({ code: "peer_offline", fields: { peer } });
+    return session;
+  }
+
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    const { stopping } = this.#parts.context;
+    return signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
+  }
+}
+
+function infoOf(state: ChannelState, connected: boolean): ChannelInfo {
+  const { terms, side } = state;
+  const theirs = otherSide(side);
+  const { settled, deposits, withdrawn } = terms.chain;
+  const send = sendCapacity(state);
+  const receive = receiveCapacity(state);
+  return {
+    channelId: state.id,
+    peer: toHex(state.counterpartySigner) as Address,
+    token: terms.channel.token,
+    phase: terms.phase,
+    connected,
+    sendCapacity: send > 0n ? send : 0n,
+    receiveCapacity: receive > 0n ? receive : 0n,
+    sent: state.sent.transferred,
+    received: state.received.transferred,
+    deposits: [deposits[side], deposits[theirs]],
+    withdrawn: [withdrawn[side], withdrawn[theirs]],
+    paidOut: settled === undefined ? undefined : [settled.shares[side], settled.shares[theirs]],
+  };
+}
+
+/** Brings the watcher's notices to the channels they are about. */
+export async function takeNotice(channels: Channels, notice: ChainNotice): Promise<void> {
+  if (!channels.has(notice.channelId)) return;
+  const mailbox = await channels.load(notice.channelId);
+  await mailbox.chainSide.notice(notice);
+}

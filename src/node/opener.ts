@@ -1,0 +1,271 @@
+import { randomBytes } from "node:crypto";
+import type { PeerSession } from "../p2p/index.ts";
+import {
+  type Address,
+  type Channel,
+  type ChannelId,
+  channelIdOf,
+  checkChannel,
+  otherSide,
+  sideOf,
+  signerOf,
+  viewOf,
+  ZERO_ADDRESS,
+} from "../protocol/index.ts";
+import {
+  type AcceptChannelMessage,
+  NO_LOCKS,
+  type OpenChannelMessage,
+  type RefuseMessage,
+} from "../wire/message.ts";
+import type { ChannelMailbox } from "./channel/mailbox.ts";
+import type { Channels } from "./channels.ts";
+import type { NodeContext } from "./context.ts";
+import { type ChainProgress, Depositor } from "./depositor.ts";
+import { NodeError } from "./error.ts";
+import { DEFAULT_CHALLENGE_PERIOD, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
+
+/** How long the other side may think about a proposal: it reads the chain once. */
+const ANSWER_PATIENCE_MS = 30_000;
+
+export interface OpenOptions {
+  /** Default: the native coin. */
+  readonly token?: Address;
+  /** What this node deposits, in the token's base unit. */
+  readonly deposit: bigint;
+  /** What the other side is asked to deposit. It may deposit less. Default 0. */
+  readonly requestDeposit?: bigint;
+  /** Seconds. Default: one day. */
+  readonly challengePeriod?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: OpenProgress) => void;
+}
+
+export type OpenProgress =
+  | { readonly step: "proposed" | "accepted" | "crediting" | "open"; readonly channelId: ChannelId }
+  | ChainProgress;
+
+/** Channels of all peers that wait for their first deposit: identities are free, records are not. */
+const MAX_PENDING = 4096;
+
+/** A day: a node that is down over night still answers a cheat. */
+const PROPOSED_CHALLENGE_PERIOD = 24 * 3600;
+
+interface Proposal {
+  readonly session: PeerSession;
+  readonly answer: PromiseWithResolvers<bigint>;
+}
+
+/** Opens channels: propose → accept → deposit → confirmed by both. */
+export class Opener {
+  readonly #context: NodeContext;
+  readonly #channels: Channels;
+  readonly #policy: OpenPolicy;
+  readonly depositor: Depositor;
+  readonly #proposals = new Map<ChannelId, Proposal>();
+  /** What we promised to deposit once the opener's deposit is confirmed. */
+  readonly #matching = new Map<ChannelId, bigint>();
+
+  constructor(context: NodeContext, channels: Channels, policy: OpenPolicy) {
+    this.#context = context;
+    this.#channels = channels;
+    this.#policy = policy;
+    this.depositor = new Depositor(context);
+  }
+
+  /**
+   * Opens a channel with the peer of `session` and resolves once it can pay: the deposit is confirmed and the
+   * other side counts it. Rejects with a coded error; after `accepted` the deposit may be under way and
+   * `node.deposit` takes it up again.
+   */
+  async open(session: PeerSession, options: OpenOptions): Promise<ChannelMailbox> {
+    const { onProgress } = options;
+    const signal = AbortSignal.any([this.#context.stopping, ...(options.signal ? [options.signal] : [])]);
+    const channel = this.#propose(session, options);
+    const channelId = this.#idOf(channel);
+    const refused = checkChannel(channel);
+    if (refused !== undefined) throw new NodeError(refused);
+    const answer = this.#ask(session, channelId, channel, options);
+    onProgress?.({ step: "proposed", channelId });
+    const theirs = await abortable(
+      answer,
+      AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]),
+    );
+    const side = sideOf(channel, this.#context.account)!;
+    const mailbox = await this.#channels.create(channelId, channel, side);
+    onProgress?.({ step: "accepted", channelId });
+    await mailbox.establisher.tell(session);
+    await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress });
+    onProgress?.({ step: "crediting", channelId });
+    await mailbox.until(
+      ({ terms }) =>
+        terms.phase === "open" &&
+        terms.credited.deposits[side] >= options.deposit &&
+        terms.announced.deposits[otherSide(side)] >= theirs,
+      signal,
+    );
+    onProgress?.({ step: "open", channelId });
+    return mailbox;
+  }
+
+  async receiveOpen(message: OpenChannelMessage, session: PeerSession): Promise<void> {
+    const channelId = this.#idOf(message.channel);
+    const known = this.#channels.peerOf(channelId);
+    const reason = known === undefined ? await this.#objection(message, channelId, session) : undefined;
+    if (reason !== undefined || (known !== undefined && known !== session.remote.signer)) {
+      const fields = { detail: reason ?? "another peer has this channel" };
+      session.send({ kind: "refuse", channelId, code: "channel_refused", fields });
+      return;
+    }
+    const most = this.#policy.mostMatchingDeposit ?? 0n;
+    const deposit = message.requestedDeposit < most ? message.requestedDeposit : most;
+    if (known === undefined) {
+      const side = sideOf(message.channel, this.#context.account)!;
+      const mailbox = await this.#channels.create(channelId, message.channel, side);
+      if (deposit > 0n) this.#match(mailbox, deposit);
+      await mailbox.establisher.tell(session);
+    }
+    session.send({ kind: "acceptChannel", channelId, deposit, lockLimits: NO_LOCKS });
+  }
+
+  async receiveAccept(message: AcceptChannelMessage, session: PeerSession): Promise<void> {
+    const proposal = this.#proposals.get(message.channelId);
+    if (proposal !== undefined && proposal.session === session) proposal.answer.resolve(message.deposit);
+  }
+
+  /** True if it answered a proposal of ours. */
+  receiveRefuse(message: RefuseMessage, session: PeerSession): boolean {
+    const proposal = this.#proposals.get(message.channelId);
+    if (proposal === undefined || proposal.session !== session) return false;
+    const fields = { reason: message.code, detail: message.fields.detail ?? "" };
+    proposal.answer.reject(new NodeError({ code: "channel_refused", fields }));
+    return true;
+  }
+
+  onSessionClosed(session: PeerSession): void {
+    for (const { session: asked, answer } of this.#proposals.values()) {
+      if (asked !== session) continue;
+      answer.reject(new NodeError({ code: "peer_offline", fields: { peer: session.remote.signer } }));
+    }
+  }
+
+  /** Why we do not want this channel, or undefined. */
+  async #objection(
+    message: OpenChannelMessage,
+    channelId: ChannelId,
+    session: PeerSession,
+  ): Promise<string | undefined> {
+    const { channel } = message;
+    const { account, signer, chain, stopping } = this.#context;
+    const invalid = checkChannel(channel);
+    if (invalid !== undefined) return invalid.code;
+    const side = sideOf(channel, account);
+    if (side === undefined) return "neither participant is this node's account";
+    if (signerOf(channel, side) !== signer) return "the named signer is not this node's";
+    if (signerOf(channel, otherSide(side)) !== session.remote.signer)
+      return "the other signer is not the sender";
+    const { least, most } = this.#policy.challengePeriod ?? DEFAULT_CHALLENGE_PERIOD;
+    const period = channel.challengePeriod;
+    if (period < least || period > most)
+      return `challenge period ${period} is not within ${least} to ${most}`;
+    const { tokens } = this.#policy;
+    if (tokens !== undefined && !tokens.includes(channel.token)) return "this token is not accepted";
+    const leastDeposit = this.#policy.leastDeposit ?? 0n;
+    if (message.deposit < leastDeposit) return `the deposit is below ${leastDeposit}`;
+    if (this.#pendingOf(session.remote.signer) >= (this.#policy.pendingPerPeer ?? DEFAULT_PENDING_PER_PEER)) {
+      return "too many channels of this peer wait for their first deposit";
+    }
+    if (this.#pending() >= MAX_PENDING) return "too many channels wait for their first deposit";
+    // A tombstone would make every deposit revert, a foreign open channel would not be ours to judge.
+    const { newest } = await chain.read(channelId, channel, stopping);
+    return newest.status === "none" ? undefined : "this channel is on chain already";
+  }
+
+  #pending(): number {
+    let pending = 0;
+    for (const id of this.#channels.attention) {
+      if (this.#channels.peek(id)?.state.terms.phase === "opening") pending++;
+    }
+    return pending;
+  }
+
+  #pendingOf(peer: Address): number {
+    let pending = 0;
+    for (const id of this.#channels.ofPeer(peer)) {
+      if (this.#channels.peek(id)?.state.terms.phase === "opening") pending++;
+    }
+    return pending;
+  }
+
+  #propose(session: PeerSession, options: OpenOptions): Channel {
+    const { account, signer } = this.#context;
+    const { participant, signer: theirs } = session.remote;
+    const first = account < participant;
+    const named = (owner: Address, key: Address) => (owner === key ? ZERO_ADDRESS : key);
+    return {
+      participant0: first ? account : participant,
+      participant1: first ? participant : account,
+      signer0: first ? named(account, signer) : named(participant, theirs),
+      signer1: first ? named(participant, theirs) : named(account, signer),
+      token: options.token ?? ZERO_ADDRESS,
+      challengePeriod: options.challengePeriod ?? PROPOSED_CHALLENGE_PERIOD,
+      salt: viewOf(randomBytes(8)).getBigUint64(0),
+    };
+  }
+
+  async #ask(
+    session: PeerSession,
+    channelId: ChannelId,
+    channel: Channel,
+    options: OpenOptions,
+  ): Promise<bigint> {
+    const answer = Promise.withResolvers<bigint>();
+    this.#proposals.set(channelId, { session, answer });
+    try {
+      session.send({
+        kind: "openChannel",
+        channel,
+        deposit: options.deposit,
+        requestedDeposit: options.requestDeposit ?? 0n,
+        lockLimits: NO_LOCKS,
+      });
+      return await answer.promise;
+    } finally {
+      this.#proposals.delete(channelId);
+    }
+  }
+
+  /** Deposits our part once the opener's is confirmed: before that it would cost us gas for nothing. */
+  #match(mailbox: ChannelMailbox, amount: bigint): void {
+    const { context } = mailbox;
+    const { channelId } = mailbox;
+    this.#matching.set(channelId, amount);
+    void mailbox
+      .until(({ terms, side }) => terms.chain.deposits[otherSide(side)] > 0n, context.stopping)
+      .then(() => this.depositor.deposit(mailbox, amount, { signal: context.stopping }))
+      .catch((error: unknown) => {
+        if (context.stopping.aborted) return;
+        const message = `the promised deposit of ${amount} failed: ${String(error)}`;
+        context.emit("warning", { code: "deposit_failed", message, channelId });
+      })
+      .finally(() => this.#matching.delete(channelId));
+  }
+
+  #idOf(channel: Channel): ChannelId {
+    const { chainId, escrow, ports } = this.#context;
+    return channelIdOf(channel, chainId, escrow.address, ports.crypto.keccak256);
+  }
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

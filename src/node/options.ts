@@ -1,0 +1,61 @@
+import type { Logger } from "pino";
+import type { Address } from "../protocol/index.ts";
+
+/** What this node accepts from others; everything else is refused with a code. */
+export interface OpenPolicy {
+  /** Tokens channels may be in; the zero address is the native coin. Default: any. */
+  readonly tokens?: readonly Address[];
+  /** Seconds. Default 1 hour to 30 days; development chains may allow less. */
+  readonly challengePeriod?: { readonly least: number; readonly most: number };
+  /** Least the opener must deposit, in the token's base unit. Default 0. */
+  readonly leastDeposit?: bigint;
+  /** Most this node deposits when the opener asks it to, per channel. Default 0: it only receives. */
+  readonly mostMatchingDeposit?: bigint;
+  /** Channels of one peer that wait for their first deposit. Default 16: each costs one record. */
+  readonly pendingPerPeer?: number;
+}
+
+export interface NodeOptions {
+  /** Where the database lives; one node per directory. */
+  readonly directory: string;
+  /** BIP-39; accounts, signer and peer identity derive from it. One mnemonic must not run twice. */
+  readonly mnemonic: string;
+  /** JSON-RPC endpoint, http(s). */
+  readonly rpcUrl: string;
+  readonly chainId: bigint;
+  readonly escrow: Address;
+  /** The block the escrow was deployed in, where a new database starts reading. Default 0. */
+  readonly escrowBlock?: number;
+  /** Multiaddrs to listen on. Default `/ip4/127.0.0.1/tcp/0`. */
+  readonly listen?: readonly string[];
+  /** Blocks until a deposit counts. Default 12; 1 is for chains that mine on demand. */
+  readonly confirmations?: number;
+  /** Sign no payment while the newest block is older than this many seconds. Default 600; `"never"` for chains that mine on demand. */
+  readonly staleAfter?: number | "never";
+  readonly policy?: OpenPolicy;
+  /** Sign every payment by itself instead of covering a burst with one signature. Default false. */
+  readonly signEach?: boolean;
+  readonly log?: Logger;
+  /** `"js"` forces pure-JS crypto. Default: native where it loads. */
+  readonly crypto?: "native" | "js";
+  /** Milliseconds between looks at the chain, least and most. Default 1,000 and 15,000. */
+  readonly poll?: { readonly least: number; readonly most: number };
+}
+
+/** One hour to react is the least a node that sleeps at night may promise itself. */
+export const DEFAULT_CHALLENGE_PERIOD = { least: 3600, most: 30 * 24 * 3600 };
+export const DEFAULT_PENDING_PER_PEER = 16;
+export const DEFAULT_CONFIRMATIONS = 12;
+export const DEFAULT_STALE_AFTER = 600;
+
+/** Payments that may wait unsigned on one channel: at 34 bytes each about 240,000, seconds of work. */
+export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
+
+/** Bytes of received, unprocessed updates per peer before its stream is paused. */
+export const MAX_INBOX_BYTES = 4 * 1024 * 1024;
+
+/** Updates signed, written and sent in one go: bounds how long the event loop is held (about 1 ms of signing). */
+export const MAX_UPDATES_PER_TURN = 32;
+
+/** How long an update beyond a gap may wait for what is missing. */
+export const GAP_PATIENCE_MS = 5_000;

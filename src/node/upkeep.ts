@@ -1,0 +1,138 @@
+import { type ChainFailure, describeFailure } from "../chain/error.ts";
+import type { Publisher, PublisherStatus } from "../chain/publisher.ts";
+import type { Watcher, WatcherStatus } from "../chain/watcher.ts";
+import type { PeerHost } from "../p2p/index.ts";
+import type { Database } from "../store/database.ts";
+import type { ChannelMailbox } from "./channel/mailbox.ts";
+import type { Channels } from "./channels.ts";
+import type { NodeContext } from "./context.ts";
+
+interface UpkeepInit {
+  readonly context: NodeContext;
+  readonly channels: Channels;
+  readonly watcher: Watcher;
+  readonly publisher: Publisher;
+  readonly host: PeerHost;
+  readonly database: Database;
+  readonly stopping: AbortController;
+}
+
+/** Deadlines pass while no block comes: how often channels that wait for one are looked at. */
+const ATTEND_MS = 1_000;
+
+/** How long an agreed channel may wait for its first deposit: longer than any chain is congested. */
+const OPENING_PATIENCE_MS = 24 * 3600 * 1000;
+
+/** Brings the node up and down in the right order, and looks after channels that wait for blocks or for time. */
+export class Upkeep {
+  readonly #init: UpkeepInit;
+  #timer: NodeJS.Timeout | undefined;
+  #attending: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(init: UpkeepInit) {
+    this.#init = init;
+  }
+
+  /** Records first, then the chain, then peers: nobody is answered before it is known what is owed. */
+  async start(): Promise<void> {
+    const { channels, watcher, publisher, host, context, database } = this.#init;
+    void context.committer.failed.then((error) => this.fail(error));
+    await channels.scan();
+    if (database.integrity.lost) {
+      const message = `the database lost data (${database.integrity.details.join("; ")}); every channel waits for its peer`;
+      context.emit("warning", { code: "database_lost_data", message });
+    }
+    try {
+      await publisher.start();
+      await watcher.start();
+      await watcher.ready(context.stopping);
+      await host.start();
+    } catch (error) {
+      await this.#stop(false);
+      throw error;
+    }
+    this.#timer = setInterval(() => this.#attend(), ATTEND_MS).unref();
+    this.#attend();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop(true);
+    return this.#stopped;
+  }
+
+  /** After a failed write or a bug nothing may be signed: everything stops, and says why. */
+  fail(error: unknown): void {
+    if (this.#init.stopping.signal.aborted) return;
+    const { context } = this.#init;
+    context.log.fatal({ error }, "the node stops");
+    const code = (error as { code?: string }).code ?? "internal_error";
+    context.emit("warning", { code, message: `the node stops: ${String(error)}` });
+    void this.stop();
+  }
+
+  onChainStatus(status: WatcherStatus): void {
+    const { context } = this.#init;
+    if (status.kind === "head") this.#attend();
+    else if (status.kind === "outage") this.#warnOfChain(status.failure);
+    else context.log.info(status, "chain");
+  }
+
+  onPublisherStatus(status: PublisherStatus): void {
+    const { context } = this.#init;
+    if (status.kind === "outage") this.#warnOfChain(status.failure);
+    else context.log.info(status, "publisher");
+  }
+
+  #warnOfChain(failure: ChainFailure): void {
+    this.#init.context.emit("warning", { code: failure.code, message: describeFailure(failure) });
+  }
+
+  #attend(): void {
+    if (this.#attending !== undefined || this.#init.stopping.signal.aborted) return;
+    this.#attending = this.#attendAll().finally(() => {
+      this.#attending = undefined;
+    });
+  }
+
+  async #attendAll(): Promise<void> {
+    const { channels, context } = this.#init;
+    for (const id of [...channels.attention]) {
+      if (context.stopping.aborted) return;
+      try {
+        const mailbox = await channels.load(id);
+        await mailbox.chainSide.refresh();
+        await this.#forgetAbandoned(mailbox);
+      } catch (error) {
+        if (context.stopping.aborted) return;
+        context.log.warn({ error, channelId: id }, "a channel could not be looked after; tried again");
+      }
+    }
+  }
+
+  /** An agreement nobody paid a deposit for is forgotten, or strangers could fill the database with them. */
+  async #forgetAbandoned(mailbox: ChannelMailbox): Promise<void> {
+    const { terms } = mailbox.state;
+    const [deposit0, deposit1] = terms.chain.deposits;
+    if (terms.phase !== "opening" || deposit0 + deposit1 > 0n) return;
+    if (Date.now() - mailbox.since < OPENING_PATIENCE_MS) return;
+    this.#init.context.log.info({ channelId: mailbox.channelId }, "a channel without a deposit is forgotten");
+    await this.#init.channels.forget(mailbox);
+  }
+
+  async #stop(flush: boolean): Promise<void> {
+    const { host, watcher, publisher, database, stopping, channels, context } = this.#init;
+    clearInterval(this.#timer);
+    if (flush && context.committer.failure === undefined) {
+      for (const mailbox of channels.loaded()) await mailbox.rest();
+    }
+    stopping.abort(new DOMException("the node is stopping", "AbortError"));
+    for (const mailbox of channels.loaded()) mailbox.payer.stop();
+    await host.stop();
+    await watcher.stop();
+    await publisher.stop();
+    await this.#attending;
+    if (flush)
+      await database.close().catch((error: unknown) => context.log.error({ error }, "closing the database"));
+  }
+}

@@ -1,0 +1,132 @@
+import {
+  addressToBytes,
+  type ChannelId,
+  type ChannelState,
+  channelIdToBytes,
+  otherSide,
+  type Side,
+  signerOf,
+  type Terms,
+  type Update,
+  viewOf,
+} from "../protocol/index.ts";
+import { CHANNEL_SEQUENCE_BYTES, setChannelSequence } from "./channelSequence.ts";
+import { decodeTerms, encodeTerms, RecordError } from "./channelTerms.ts";
+import { PROOF_BYTES, readProof, writeProof } from "./proofLayout.ts";
+
+/**
+ * A channel's record: `sequence(8) ‖ flags(1) ‖ side(1) ‖ sent ‖ acknowledged(8) ‖ received ‖ accepted(8) ‖ terms (protobuf)`.
+ * What payments change lies at fixed places in front; the terms change rarely and their encoding is kept between
+ * payments.
+ */
+const FLAGS = CHANNEL_SEQUENCE_BYTES;
+const SIDE = FLAGS + 1;
+const SENT = SIDE + 1;
+const ACKNOWLEDGED = SENT + PROOF_BYTES;
+const RECEIVED = ACKNOWLEDGED + 8;
+const ACCEPTED = RECEIVED + PROOF_BYTES;
+const TERMS = ACCEPTED + 8;
+
+/** The channel awaits something of the chain (closing, a live signature, opening): looked after without being asked. */
+export const FLAG_ATTENTION = 1;
+
+const encodedTerms = new WeakMap<Terms, Uint8Array>();
+const NO_BYTES = new Uint8Array(0);
+
+function termsBytes(state: ChannelState): Uint8Array {
+  if (state.behind !== undefined) {
+    const behind = new Uint8Array(PROOF_BYTES);
+    writeProof(behind, viewOf(behind), 0, state.behind);
+    return encodeTerms(state.terms, behind);
+  }
+  let bytes = encodedTerms.get(state.terms);
+  if (bytes === undefined) {
+    bytes = encodeTerms(state.terms, NO_BYTES);
+    encodedTerms.set(state.terms, bytes);
+  }
+  return bytes;
+}
+
+/** Whether the channel awaits something of the chain or its clock. */
+export function needsAttention({ terms }: ChannelState): boolean {
+  return (
+    terms.phase === "opening" ||
+    terms.phase === "closing" ||
+    terms.stop !== undefined ||
+    terms.withdrawals.length > 0
+  );
+}
+
+/** The record of `state` as its `sequence`-th version. */
+export function encodeChannelState(state: ChannelState, sequence: number): Uint8Array {
+  const terms = termsBytes(state);
+  const bytes = new Uint8Array(TERMS + terms.length);
+  const view = viewOf(bytes);
+  setChannelSequence(bytes, sequence);
+  bytes[FLAGS] = needsAttention(state) ? FLAG_ATTENTION : 0;
+  bytes[SIDE] = state.side;
+  writeProof(bytes, view, SENT, state.sent);
+  view.setBigUint64(ACKNOWLEDGED, state.acknowledged);
+  writeProof(bytes, view, RECEIVED, state.received);
+  view.setBigUint64(ACCEPTED, state.accepted);
+  bytes.set(terms, TERMS);
+  return bytes;
+}
+
+/** Inverse of {@link encodeChannelState}. Throws `RecordError` on what it cannot have written. */
+export function decodeChannelState(id: ChannelId, bytes: Uint8Array): ChannelState {
+  const side = bytes[SIDE];
+  if (bytes.length < TERMS || (side !== 0 && side !== 1))
+    throw new RecordError("a channel record is cut short");
+  const view = viewOf(bytes);
+  const { terms, behind } = decodeTerms(bytes.subarray(TERMS));
+  return {
+    id,
+    idBytes: channelIdToBytes(id),
+    side,
+    counterpartySigner: addressToBytes(signerOf(terms.channel, otherSide(side))),
+    sent: readProof(bytes, view, SENT),
+    acknowledged: view.getBigUint64(ACKNOWLEDGED),
+    received: readProof(bytes, view, RECEIVED),
+    accepted: view.getBigUint64(ACCEPTED),
+    behind: behind.length === 0 ? undefined : readProof(behind, viewOf(behind), 0),
+    terms,
+  };
+}
+
+/** What a scan at start needs of a record without decoding it whole. */
+export interface ChannelSummary {
+  readonly attention: boolean;
+  readonly counterpartySigner: Uint8Array;
+}
+
+export function summarizeChannelState(bytes: Uint8Array): ChannelSummary {
+  const side: Side = bytes[SIDE] === 0 ? 0 : 1;
+  const { terms } = decodeTerms(bytes.subarray(TERMS));
+  return {
+    attention: (bytes[FLAGS]! & FLAG_ATTENTION) !== 0,
+    counterpartySigner: addressToBytes(signerOf(terms.channel, otherSide(side))),
+  };
+}
+
+/** One stored record per update: `creditedSequence(8) ‖ proof ‖ packed entries`. */
+const UPDATE_HEADER = 8 + PROOF_BYTES;
+
+export function encodeUpdate(update: Update): Uint8Array {
+  const bytes = new Uint8Array(UPDATE_HEADER + update.entries.length);
+  const view = viewOf(bytes);
+  view.setBigUint64(0, update.creditedSequence);
+  writeProof(bytes, view, 8, update.proof);
+  bytes.set(update.entries, UPDATE_HEADER);
+  return bytes;
+}
+
+export function decodeUpdate(bytes: Uint8Array): Update {
+  if (bytes.length <= UPDATE_HEADER) throw new RecordError("an update record is cut short");
+  const view = viewOf(bytes);
+  return {
+    creditedSequence: view.getBigUint64(0),
+    proof: readProof(bytes, view, 8),
+    entries: bytes.subarray(UPDATE_HEADER),
+  };
+}
