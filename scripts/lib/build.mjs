@@ -60,7 +60,7 @@ export function buildSteps(root) {
       outputs: ["dist"],
       // Built beside and renamed into place: nothing ever runs from a half-written or outdated file.
       before: () => rmSync(fresh, { recursive: true, force: true }),
-      commands: [["tsc", "-p", "tsconfig.build.json", "--outDir", fresh, "--incremental", "false"]],
+      commands: [["tsc", "-p", "tsconfig.build.json", "--outDir", fresh]],
       after: () => replaceFolder(fresh, dist),
     },
   ];
