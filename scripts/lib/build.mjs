@@ -38,8 +38,10 @@ export function buildSteps(root) {
       name: "contracts",
       stage: "generate",
       inputs: ["contracts", "hardhat.config.ts", "package-lock.json"],
-      accept: (path) => !path.endsWith(".t.sol"),
+      accept: (path) => !path.startsWith("contracts/") || /(?<!\.t)\.sol$/.test(path),
       outputs: ["artifacts/contracts", "src/chain/generated"],
+      // A binding whose contract is gone must not linger.
+      before: () => rmSync(join(root, "src/chain/generated"), { recursive: true, force: true }),
       commands: [["hardhat", "build", "--no-tests"]],
     },
     {
@@ -90,11 +92,13 @@ function filesUnder(path) {
 function hashOf(root, paths, accept = () => true) {
   const hash = createHash("sha256");
   for (const path of paths) {
-    const files = filesUnder(join(root, path)).filter(accept);
-    if (files.length === 0) return undefined;
-    for (const file of files) {
-      const name = relative(root, file).split(sep).join("/");
-      const content = createHash("sha256").update(readFileSync(file)).digest("hex");
+    const names = filesUnder(join(root, path)).map((file) => relative(root, file).split(sep).join("/"));
+    const accepted = names.filter(accept);
+    if (accepted.length === 0) return undefined;
+    for (const name of accepted) {
+      const content = createHash("sha256")
+        .update(readFileSync(join(root, name)))
+        .digest("hex");
       hash.update(`${name}\0${content}\n`);
     }
   }
