@@ -21,6 +21,12 @@ const quick = {
   evmVersion: "cancun",
 };
 
+/** Longer campaigns, other seeds and the mutants' shorter runs are asked for by environment. */
+function numberFromEnv(name: string, fallback: number): number {
+  const value = process.env[name];
+  return value === undefined ? fallback : Number(value);
+}
+
 const tests = readdirSync(new URL("contracts/test", import.meta.url)).filter((name) => name.endsWith(".t.sol"));
 
 export default defineConfig({
@@ -29,6 +35,14 @@ export default defineConfig({
     compilers: [{ ...compiler, settings: shipped }],
     overrides: Object.fromEntries(tests.map((name) => [`contracts/test/${name}`, { ...compiler, settings: quick }])),
     splitTestsCompilation: true,
+  },
+  test: {
+    solidity: {
+      fsPermissions: { readFile: ["test/vectors/escrow.json"] },
+      // A fixed seed, so that a run that reached too little says something about the code and not about luck.
+      fuzz: { runs: numberFromEnv("ESCROW_FUZZ_RUNS", 256), seed: process.env.ESCROW_FUZZ_SEED ?? "0x7276" },
+      invariant: { runs: numberFromEnv("ESCROW_INVARIANT_RUNS", 12), depth: 192, failOnRevert: true },
+    },
   },
   typechain: { outDir: "src/chain/generated", tsNocheck: false },
   networks: {
