@@ -4,6 +4,7 @@ import {
   type ChannelState,
   cannotSend,
   isLie,
+  isQuiescent,
   type Reestablish,
   receiveAck,
   receiveReestablish,
@@ -169,6 +170,20 @@ describe("behind: a newer proof of our own came back", () => {
     expect(adopted.state.sent).toEqual(updates[2]!.proof);
     expect(codeOf(cannotSend(adopted.state))).toBe("channel_behind");
     expect(sendCapacity(adopted.state)).toBe(1000n - 650n);
+  });
+
+  it("announces the nonce it caught up to when it was told to stop before it knew", () => {
+    const { lost, payee, updates } = afterLoss();
+    const behind = heard(unwrap(stopForClose(lost)).state, reestablish(payee)).state;
+    const missing = adoptReturned(behind, behind.sent, updates[1]!, portsOf(0));
+    if (!("kind" in missing) || missing.kind !== "missing") throw new Error("expected missing");
+    const adopted = adoptReturned(behind, missing.progress, updates[2]!, portsOf(0));
+    if (!("kind" in adopted) || adopted.kind !== "caughtUp") throw new Error("expected caughtUp");
+    expect(adopted.state.terms.stop).toMatchObject({ wanted: true, ours: 3n });
+    const other = unwrap(receiveStop(payee, 3n)).state;
+    const both = unwrap(receiveStop(adopted.state, other.terms.stop!.ours)).state;
+    expect(isQuiescent(both)).toBe(true);
+    expect(isQuiescent(other)).toBe(true);
   });
 
   it("never signs again when it signed one nonce twice", () => {

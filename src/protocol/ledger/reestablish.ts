@@ -3,7 +3,7 @@ import { signerOf } from "../channel.ts";
 import { type BalanceProof, differingField, type SignedProof } from "../proof.ts";
 import { type Refusal, refuse } from "../refusal.ts";
 import { receiveCredited } from "./credit.ts";
-import { type ChannelState, type Credits, isSignedBy, type LedgerPorts } from "./state.ts";
+import { type ChannelState, type Credits, isSignedBy, type LedgerPorts, withTerms } from "./state.ts";
 import { nextProof, type Update } from "./update.ts";
 
 /** Where one side stands in a channel, said by both before anything is signed on a new connection. */
@@ -88,7 +88,13 @@ export function adoptReturned(
   if (!next.ok) return next;
   if (next.proof.nonce < target.nonce) return { kind: "missing", progress: next.proof };
   const follows = differingField(next.proof, target) === undefined;
-  const sent: ChannelState = { ...state, sent: target, acknowledged: target.nonce, behind: undefined };
-  if (follows) return { kind: "caughtUp", state: sent };
-  return { kind: "liability", state: { ...state, sent: target, acknowledged: target.nonce } };
+  const adopted: ChannelState = { ...state, sent: target, acknowledged: target.nonce };
+  if (!follows) return { kind: "liability", state: adopted };
+  return { kind: "caughtUp", state: { ...withLastNonce(adopted, target.nonce), behind: undefined } };
+}
+
+/** A stop made before we knew what we had lost names too low a nonce. It cannot have been announced: that needs us whole. */
+function withLastNonce(state: ChannelState, ours: bigint): ChannelState {
+  const { stop } = state.terms;
+  return stop === undefined ? state : withTerms(state, { stop: { ...stop, ours } });
 }
