@@ -123,7 +123,7 @@ function identify(parts: DatabaseParts, meta: Meta, found: string[]): Identity {
   found.push(...meta.bad);
   const marked = parts.mark.state;
   if (meta.identity === undefined) {
-    if (meta.commit === undefined) {
+    if (meta.commit === undefined && found.length === 0) {
       throw new StoreError("database_foreign", foreignMessage(parts.name), { moneyAtStake: false });
     }
     found.push("the identity record is missing");
@@ -221,8 +221,11 @@ function assemble(parts: DatabaseParts, head: CommitRecord, loss: Loss, found: s
       try {
         await committer.close();
       } finally {
-        await store.close();
-        mark.close();
+        try {
+          await store.close();
+        } finally {
+          mark.close();
+        }
       }
     },
   };

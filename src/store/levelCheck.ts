@@ -1,10 +1,9 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ByteReader, MalformedBytes } from "./byteReader.ts";
-import { type CommitRecord, decodeCommitRecord } from "./commitRecord.ts";
+import { MalformedBytes } from "./byteReader.ts";
+import type { CommitRecord } from "./commitRecord.ts";
 import { createMaskedCrc32c, type MaskedCrc32c } from "./crc32c.ts";
-import { unframe } from "./frame.ts";
-import { COMMIT_KEY, compareKeys } from "./keys.ts";
+import { type LoggedBatch, readBatch } from "./levelBatch.ts";
 import { type LogRecord, scanBehind, scanLog } from "./levelLog.ts";
 import { type LevelVersion, readManifest } from "./levelManifest.ts";
 import { tableFault } from "./levelTable.ts";
@@ -16,15 +15,16 @@ import { logName } from "./logWatch.ts";
  * - `clean`: every byte that LevelDB would read is as it was written.
  * - `torn`: the log's end, never synced, is broken, as a power cut leaves it. To be cut off at `truncate`, because
  *   LevelDB would drop the broken part and still apply what lies behind it.
- * - `damaged`: something else is broken; `opens` tells whether LevelDB can make anything of it.
+ * - `damaged`: something else is broken. LevelDB must not see it: it leaves out what is broken in a log without a
+ *   word, and a broken table makes it end the process. `version` tells which files belong to the database, unless
+ *   that is what is broken.
  */
 export type LevelCheck =
   | { readonly kind: "clean" }
   | { readonly kind: "torn"; readonly truncate: readonly { readonly path: string; readonly size: number }[] }
   | {
       readonly kind: "damaged";
-      readonly opens: boolean;
-      readonly tables: boolean;
+      readonly version: LevelVersion | undefined;
       readonly details: readonly string[];
     };
 
@@ -46,15 +46,15 @@ export async function checkLevel(
     version = await readVersion(directory, names, crc);
   } catch (error) {
     if (!(error instanceof MalformedBytes)) throw error;
-    return { kind: "damaged", opens: false, tables: true, details: [error.message] };
+    return { kind: "damaged", version: undefined, details: [error.message] };
   }
   const missing = missingFiles(names, version);
-  if (missing !== undefined) return { kind: "damaged", opens: false, tables: true, details: [missing] };
+  if (missing !== undefined) return { kind: "damaged", version: undefined, details: [missing] };
   const tables = await checkTables(directory, names, version, crc, signal);
   const logs = await checkLogs(directory, names, version, crc, marked);
   if (tables.length === 0) return logs;
   const details = logs.kind === "damaged" ? [...tables, ...logs.details] : tables;
-  return { kind: "damaged", opens: true, tables: true, details };
+  return { kind: "damaged", version, details };
 }
 
 async function readVersion(directory: string, names: Set<string>, crc: MaskedCrc32c): Promise<LevelVersion> {
@@ -108,15 +108,6 @@ async function checkTables(
   return faults;
 }
 
-/** One write batch of the log, as far as it matters here. */
-interface LoggedBatch {
-  readonly offset: number;
-  /** LevelDB numbers every operation; a batch begins where the one before it ended. */
-  readonly first: number;
-  readonly next: number;
-  readonly commit: CommitRecord | undefined;
-}
-
 interface LogState {
   /** LevelDB's number that the next batch may at most begin with. */
   next: number | undefined;
@@ -142,7 +133,7 @@ async function checkLogs(
   }
   if (state.broken === undefined) return { kind: "clean" };
   if (marked !== undefined && !lostSynced(state, marked)) return { kind: "torn", truncate: state.truncate };
-  return { kind: "damaged", opens: true, tables: false, details: [state.broken] };
+  return { kind: "damaged", version, details: [state.broken] };
 }
 
 function readLog(
@@ -155,7 +146,7 @@ function readLog(
   const scan = scanLog(bytes, crc);
   let brokenAt = scan.brokenAt;
   for (const record of scan.records) {
-    const batch = readBatch(record);
+    const batch = readBatch(record.payload);
     const fault =
       state.broken !== undefined ? "what is before it is broken" : batchFault(batch, version, state);
     if (batch === undefined || fault !== undefined) {
@@ -173,7 +164,7 @@ function readLog(
     ...behindBreak(bytes, crc, scan),
   ];
   for (const record of behind) {
-    const commit = readBatch(record)?.commit;
+    const commit = readBatch(record.payload)?.commit;
     if (commit !== undefined) state.behind.push(commit);
   }
 }
@@ -198,24 +189,6 @@ function batchFault(
     return `commit ${state.commit + 1} is missing`;
   }
   return undefined;
-}
-
-/** A write batch: sequence (8), count (4), then the operations, of which the first is the commit record's put. */
-function readBatch(record: LogRecord): LoggedBatch | undefined {
-  try {
-    const reader = new ByteReader(record.payload);
-    const first = reader.uint64();
-    const next = first + reader.uint32();
-    let commit: CommitRecord | undefined;
-    if (!reader.done && reader.bytes(1)[0] === 1 && compareKeys(reader.slice(), COMMIT_KEY) === 0) {
-      const payload = unframe(COMMIT_KEY, reader.slice());
-      commit = payload && decodeCommitRecord(payload);
-    }
-    return { offset: record.offset, first, next, commit };
-  } catch (error) {
-    if (error instanceof MalformedBytes) return undefined;
-    throw error;
-  }
 }
 
 /** Whether what is missing had been durable: by the mark, or by what was written after it. */

@@ -7,7 +7,7 @@ import { damagedError, openLevelStore } from "./levelStore.ts";
 import { syncPath } from "./logWatch.ts";
 import { MarkFile, newMarkState, readSlots } from "./mark.ts";
 import { newerError, SCHEMA, type SchemaPlan } from "./migration.ts";
-import { finishRebuild, keepCopy, rebuild, repairManifest } from "./salvage.ts";
+import { finishRebuild, keepCopy, rebuild } from "./salvage.ts";
 import type { Store } from "./store.ts";
 import { StoreError } from "./storeError.ts";
 
@@ -151,13 +151,9 @@ async function prepareLevel(
     }
     return;
   }
-  if (!check.opens && !options.repair) throw damagedError(path, check.details);
-  found.push(...check.details);
+  if (check.version === undefined && !options.repair) throw damagedError(path, check.details);
   const copy = await keepCopy(path, level);
+  const { kept, dropped } = await rebuild(path, check.version);
+  found.push(...check.details, `${kept} records could be read, ${dropped} could not`);
   if (copy !== undefined) found.push(`what was found is kept in ${copy}`);
-  if (!check.opens) await repairManifest(level);
-  if (check.tables) {
-    const { kept, dropped } = await rebuild(path);
-    found.push(`${kept} records could be read, ${dropped} could not`);
-  }
 }

@@ -60,12 +60,14 @@ class LevelStore implements Store {
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.#assertOpen();
-    return this.#level.get(key);
+    const value = await this.#level.get(key);
+    return value && plainBytes(value);
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     this.#assertOpen();
-    return this.#level.getMany(keys as Uint8Array[]);
+    const values: (Uint8Array | undefined)[] = await this.#level.getMany(keys as Uint8Array[]);
+    return values.map((value) => value && plainBytes(value));
   }
 
   async *range(range: Range): AsyncGenerator<Entry, undefined> {
@@ -77,7 +79,7 @@ class LevelStore implements Store {
         signal?.throwIfAborted();
         const entries = await iterator.nextv(RANGE_CHUNK);
         if (entries.length === 0) return;
-        yield* entries;
+        for (const [key, value] of entries) yield [plainBytes(key), plainBytes(value)];
       }
     } finally {
       await iterator.close();
@@ -132,8 +134,13 @@ class LevelStore implements Store {
   }
 }
 
-/** No record has this key: removing it writes to the log and changes nothing. */
-const NOTHING = Uint8Array.of(0);
+/** LevelDB gives Buffers, whose `slice` does not copy: a trap for whoever expects what the type says. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** No record has this key (see the port): removing it writes to the log and changes nothing. */
+const NOTHING = new Uint8Array(0);
 
 /** What opening LevelDB threw, as a coded error. */
 export function openFailure(directory: string, error: unknown): StoreError {

@@ -24,29 +24,61 @@ export function tableFault(file: Uint8Array, crc: MaskedCrc32c): string | undefi
   }
 }
 
+/** One version of one key. LevelDB numbers every operation it has ever done; the highest number of a key counts. */
+export interface Version {
+  readonly key: Uint8Array;
+  readonly sequence: number;
+  /** Undefined for a removal. */
+  readonly value: Uint8Array | undefined;
+}
+
+/**
+ * Every version in the table's unbroken blocks, sorted by key, the newest version of a key first; nothing if its
+ * index is broken. LevelDB must never be given a broken block to read: it ends the process.
+ */
+export function* tableVersions(file: Uint8Array, crc: MaskedCrc32c): Generator<Version, undefined> {
+  let handles: Handle[];
+  try {
+    handles = readHandles(file, crc).data;
+  } catch (error) {
+    if (error instanceof MalformedBytes) return;
+    throw error;
+  }
+  for (const handle of handles) {
+    if (blockFault(file, handle, crc) === undefined) yield* blockVersions(blockOf(file, handle));
+  }
+}
+
 function checkTable(file: Uint8Array, crc: MaskedCrc32c): string | undefined {
-  if (file.length < FOOTER) return "it is cut off";
+  const { data, others } = readHandles(file, crc);
+  let covered = FOOTER;
+  for (const handle of [...data, ...others]) {
+    covered += handle.size + TRAILER;
+    const fault = blockFault(file, handle, crc);
+    if (fault !== undefined) return fault;
+  }
+  return covered === file.length ? undefined : "blocks are missing";
+}
+
+/** Where all blocks are: those with data, and the filter, the index and the filter's index. */
+function readHandles(file: Uint8Array, crc: MaskedCrc32c): { data: Handle[]; others: Handle[] } {
+  if (file.length < FOOTER) throw new MalformedBytes("it is cut off");
   const footer = file.subarray(file.length - FOOTER);
-  if (Buffer.compare(footer.subarray(FOOTER - 8), MAGIC) !== 0) return "its end is not a table's";
+  if (Buffer.compare(footer.subarray(FOOTER - 8), MAGIC) !== 0)
+    throw new MalformedBytes("its end is not a table's");
   const reader = new ByteReader(footer);
   const meta = readHandle(reader);
   const index = readHandle(reader);
-  const blocks = [meta, index];
-  for (const handle of [meta, index]) {
+  const [filters, data] = [meta, index].map((handle) => {
     const fault = blockFault(file, handle, crc);
-    if (fault !== undefined) return fault;
-    for (const value of blockValues(file.subarray(handle.offset, handle.offset + handle.size))) {
-      blocks.push(readHandle(new ByteReader(value)));
-    }
-  }
-  let covered = FOOTER;
-  for (const handle of blocks) covered += handle.size + TRAILER;
-  if (covered !== file.length) return "blocks are missing";
-  for (const handle of blocks.slice(2)) {
-    const fault = blockFault(file, handle, crc);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
+    if (fault !== undefined) throw new MalformedBytes(fault);
+    return blockEntries(blockOf(file, handle)).map(([, value]) => readHandle(new ByteReader(value)));
+  });
+  return { data: data!, others: [meta, index, ...filters!] };
+}
+
+function blockOf(file: Uint8Array, handle: Handle): Uint8Array {
+  return file.subarray(handle.offset, handle.offset + handle.size);
 }
 
 function readHandle(reader: ByteReader): Handle {
@@ -62,19 +94,35 @@ function blockFault(file: Uint8Array, handle: Handle, crc: MaskedCrc32c): string
   return file[end] === 0 ? undefined : `the block at ${handle.offset} is compressed`;
 }
 
-/** The values of an index block; keys are skipped. */
-function blockValues(block: Uint8Array): Uint8Array[] {
+/** A block's entries. Each key is stored as how much it shares with the one before it, and the rest. */
+function blockEntries(block: Uint8Array): [key: Uint8Array, value: Uint8Array][] {
   if (block.length < 4) throw new MalformedBytes("a block is cut off");
   const restarts = new ByteReader(block, block.length - 4).uint32();
   const end = block.length - 4 - restarts * 4;
-  const values: Uint8Array[] = [];
+  const entries: [Uint8Array, Uint8Array][] = [];
   const reader = new ByteReader(block);
+  let key = new Uint8Array(0);
   while (reader.offset < end) {
-    reader.varint();
-    const keyBytes = reader.varint();
+    const shared = reader.varint();
+    const unshared = reader.varint();
     const valueBytes = reader.varint();
-    reader.bytes(keyBytes);
-    values.push(reader.bytes(valueBytes));
+    if (shared > key.length) throw new MalformedBytes("a key shares more than there is");
+    const next = new Uint8Array(shared + unshared);
+    next.set(key.subarray(0, shared));
+    next.set(reader.bytes(unshared), shared);
+    key = next;
+    entries.push([key, reader.bytes(valueBytes)]);
   }
-  return values;
+  return entries;
+}
+
+/** A data block's keys end in 8 bytes: the sequence and, lowest, whether this is a value or a removal. */
+function* blockVersions(block: Uint8Array): Generator<Version, undefined> {
+  for (const [internal, value] of blockEntries(block)) {
+    const split = internal.length - 8;
+    if (split < 0) throw new MalformedBytes("a key is cut off");
+    const low = new DataView(internal.buffer, internal.byteOffset + split, 8);
+    const sequence = low.getUint32(4, true) * 2 ** 24 + (low.getUint32(0, true) >>> 8);
+    yield { key: internal.subarray(0, split), sequence, value: internal[split] === 1 ? value : undefined };
+  }
 }

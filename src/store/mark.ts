@@ -137,7 +137,7 @@ export class MarkFile implements Mark {
 export function readSlots(path: string): { state: MarkState; generation: number } | undefined {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(path);
+    bytes = new Uint8Array(readFileSync(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -1,13 +1,16 @@
-import { cp, link, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { cp, link, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Level } from "level";
+import { createMaskedCrc32c, type MaskedCrc32c } from "./crc32c.ts";
 import { unframe } from "./frame.ts";
+import { batchVersions } from "./levelBatch.ts";
+import { scanBehind, scanLog } from "./levelLog.ts";
+import type { LevelVersion } from "./levelManifest.ts";
 import { openLevelStore } from "./levelStore.ts";
+import { tableVersions, type Version } from "./levelTable.ts";
 import { syncPath } from "./logWatch.ts";
 import type { Op } from "./store.ts";
-
-/** What `level` has in Node beyond what it has in browsers, and so beyond its types. */
-const nodeLevel = Level as unknown as { repair(location: string): Promise<void> };
+import { compareVersions, mergeVersions } from "./versionMerge.ts";
 
 /** Copies kept of damaged databases: enough to look into, not so many that a bad disk fills itself. */
 const KEPT_COPIES = 4;
@@ -15,7 +18,12 @@ const COPY = /^damaged-\d+$/;
 
 /** Bytes copied to the new database per write. */
 const SALVAGE_BYTES = 1 << 20;
-const SALVAGE_CHUNK = 1000;
+
+/** How many records were carried over, and how many were there but failed their checksum. */
+export interface Salvaged {
+  readonly kept: number;
+  readonly dropped: number;
+}
 
 /**
  * Keeps the damaged database as it was found, beside it. Tables never change and are linked, not copied. Returns
@@ -34,23 +42,19 @@ export async function keepCopy(directory: string, level: string): Promise<string
   return copy;
 }
 
-/** Lets LevelDB rebuild its manifest from whatever tables and logs there are. */
-export async function repairManifest(level: string): Promise<void> {
-  await nodeLevel.repair(level);
-}
-
 /**
- * Replaces a database with damaged tables by a new one that holds every record that can still be read and passes
- * its checksum: LevelDB would otherwise carry the damage along for ever. Survives being interrupted at any point.
+ * Replaces a damaged database by a new one that holds every record that can still be read and passes its checksum,
+ * without letting LevelDB near the damaged files. Without `version`, all tables and logs in the directory count,
+ * so that something removed may come back. Survives being interrupted at any point.
  */
-export async function rebuild(directory: string): Promise<{ kept: number; dropped: number }> {
+export async function rebuild(directory: string, version: LevelVersion | undefined): Promise<Salvaged> {
   const { level, fresh, old } = rebuildPaths(directory);
   await rm(fresh, { recursive: true, force: true });
-  const counts = await copyReadable(level, fresh);
+  const salvaged = await copyReadable(level, fresh, version);
   await syncPath(fresh);
   await rename(level, old);
   await finishRebuild(directory);
-  return counts;
+  return salvaged;
 }
 
 /** Finishes or takes back a rebuild that was interrupted. */
@@ -71,26 +75,21 @@ function rebuildPaths(directory: string) {
   };
 }
 
-async function copyReadable(from: string, to: string): Promise<{ kept: number; dropped: number }> {
-  const source = new Level<Uint8Array, Uint8Array>(from, {
-    keyEncoding: "view",
-    valueEncoding: "view",
-    compression: false,
-  });
-  await source.open();
+async function copyReadable(from: string, to: string, version: LevelVersion | undefined): Promise<Salvaged> {
+  const crc = await createMaskedCrc32c();
   const target = await openLevelStore(to);
-  const counts = { kept: 0, dropped: 0 };
+  const salvaged = { kept: 0, dropped: 0 };
   let ops: Op[] = [];
   let bytes = 0;
   try {
-    for await (const [key, value] of readable(source)) {
-      if (unframe(key, value) === undefined) {
-        counts.dropped += 1;
+    for (const { key, value } of mergeVersions(await openSources(from, version, crc))) {
+      if (unframe(key, value!) === undefined) {
+        salvaged.dropped += 1;
         continue;
       }
-      counts.kept += 1;
-      ops.push({ type: "put", key, value });
-      bytes += key.length + value.length;
+      salvaged.kept += 1;
+      ops.push({ type: "put", key, value: value! });
+      bytes += key.length + value!.length;
       if (bytes < SALVAGE_BYTES) continue;
       await target.write(ops, { sync: false });
       ops = [];
@@ -99,32 +98,39 @@ async function copyReadable(from: string, to: string): Promise<{ kept: number; d
     if (ops.length > 0) await target.write(ops, { sync: false });
   } finally {
     await target.close();
-    await source.close();
   }
-  return counts;
+  return salvaged;
 }
 
-/**
- * Everything that can be read. LevelDB steps over a block that it cannot read and says so only at the end, when
- * the entries fetched together with that message are lost to us: so the last of them are fetched one by one.
- */
-async function* readable(
-  level: Level<Uint8Array, Uint8Array>,
-): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
-  let after: Uint8Array | undefined;
-  for (const size of [SALVAGE_CHUNK, 1]) {
-    const iterator = level.iterator(after === undefined ? {} : { gt: after });
-    try {
-      for (;;) {
-        const entries = await iterator.nextv(size);
-        if (entries.length === 0) return;
-        yield* entries;
-        after = entries.at(-1)![0];
-      }
-    } catch {
-      // Reported at the end of what is readable; what was broken shows as dropped records and a loss.
-    } finally {
-      await iterator.close();
-    }
+/** Every table and log as a sorted source. Tables are read when the merge gets to them and then stay in memory. */
+async function openSources(
+  directory: string,
+  version: LevelVersion | undefined,
+  crc: MaskedCrc32c,
+): Promise<Iterable<Version>[]> {
+  const sources: Iterable<Version>[] = [];
+  for (const name of await readdir(directory)) {
+    const match = /^(\d{6,})\.(log|ldb|sst)$/.exec(name);
+    if (match === null) continue;
+    const number = Number(match[1]);
+    const isLog = match[2] === "log";
+    if (version !== undefined && !(isLog ? number >= version.logNumber : version.tables.has(number)))
+      continue;
+    const path = join(directory, name);
+    sources.push(isLog ? logVersions(await readFile(path), crc) : tableFile(path, crc));
   }
+  return sources;
+}
+
+function* tableFile(path: string, crc: MaskedCrc32c): Generator<Version, undefined> {
+  yield* tableVersions(readFileSync(path), crc);
+}
+
+/** What a log's whole records hold, also those behind a broken place, which LevelDB would drop. */
+function logVersions(bytes: Uint8Array, crc: MaskedCrc32c): Version[] {
+  const scan = scanLog(bytes, crc);
+  const behind = scan.brokenAt === undefined ? [] : scanBehind(bytes, crc, scan.brokenAt.offset);
+  return [...scan.records, ...behind]
+    .flatMap((record) => batchVersions(record.payload))
+    .sort(compareVersions);
 }

@@ -45,7 +45,7 @@ export interface WriteOptions {
 }
 
 /**
- * An ordered map of bytes with atomic batches: the port under everything that lasts.
+ * An ordered map of bytes with atomic batches: the port under everything that lasts. Keys have at least one byte.
  *
  * Batches take effect in the order of the calls to `write`; a synced batch makes all earlier ones durable. A
  * failure rejects with `StoreError` and leaves it open whether that batch survives a restart.
