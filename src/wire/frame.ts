@@ -65,12 +65,17 @@ export type FrameFault = "frame_too_large" | "frame_empty" | "frame_length_malfo
  * whole frames are handed out as views of the chunk they came in.
  */
 export class FrameDecoder {
-  readonly #maxBytes: number;
+  #maxBytes: number;
   /** The start of a frame whose end has not come yet. */
   #held: Uint8Array | undefined;
   #heldLength = 0;
 
   constructor(maxBytes: number = MAX_MESSAGE_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Takes frames up to `maxBytes` from the next one on. */
+  widen(maxBytes: number): void {
     this.#maxBytes = maxBytes;
   }
 
@@ -84,22 +89,24 @@ export class FrameDecoder {
    * them before it is reused. Returns why the stream cannot go on, if so; the messages before the fault are there.
    */
   push(chunk: Uint8Array, messages: Uint8Array[]): FrameFault | undefined {
-    let offset = 0;
-    while (this.#heldLength > 0 && offset < chunk.length) {
-      const taken = this.#fill(chunk, offset, messages);
-      if (typeof taken !== "number") return taken;
-      offset = taken;
-    }
-    while (offset < chunk.length) {
-      const { value: length, end } = readVarint(chunk, offset);
-      if (length === -1) return this.#hold(chunk, offset, MAX_PREFIX_BYTES);
-      const fault = this.#check(length);
-      if (fault !== undefined) return fault;
-      if (end + length > chunk.length) return this.#hold(chunk, offset, end - offset + length);
-      messages.push(chunk.subarray(end, end + length));
-      offset = end + length;
+    for (let offset = 0; offset < chunk.length; ) {
+      const next = this.step(chunk, offset, messages);
+      if (typeof next !== "number") return next;
+      offset = next;
     }
     return undefined;
+  }
+
+  /** {@link push} for at most one message: goes on from `offset` and returns the offset of what it left. */
+  step(chunk: Uint8Array, offset: number, messages: Uint8Array[]): number | FrameFault {
+    if (this.#heldLength > 0) return this.#fill(chunk, offset, messages);
+    const { value: length, end } = readVarint(chunk, offset);
+    if (length === -1) return this.#hold(chunk, offset, MAX_PREFIX_BYTES);
+    const fault = this.#check(length);
+    if (fault !== undefined) return fault;
+    if (end + length > chunk.length) return this.#hold(chunk, offset, end - offset + length);
+    messages.push(chunk.subarray(end, end + length));
+    return end + length;
   }
 
   #check(length: number): FrameFault | undefined {
@@ -108,11 +115,11 @@ export class FrameDecoder {
     return length > this.#maxBytes ? "frame_too_large" : undefined;
   }
 
-  #hold(chunk: Uint8Array, offset: number, capacity: number): undefined {
+  #hold(chunk: Uint8Array, offset: number, capacity: number): number {
     this.#held = new Uint8Array(capacity);
     this.#held.set(chunk.subarray(offset));
     this.#heldLength = chunk.length - offset;
-    return undefined;
+    return chunk.length;
   }
 
   /** Completes the held frame from `chunk`; returns the offset of the first byte it did not need. */

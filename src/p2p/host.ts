@@ -1,0 +1,317 @@
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
+import { peerIdFromPrivateKey, peerIdFromString } from "@libp2p/peer-id";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { type Address, addressOfPublicKey } from "../protocol/address.ts";
+import { compareBytes } from "../protocol/bytes.ts";
+import { Digests } from "../protocol/digests.ts";
+import type { Crypto } from "../protocol/ports.ts";
+import type { Message } from "../wire/message.ts";
+import { Connections } from "./connections.ts";
+import { PeerError, reasonOf } from "./error.ts";
+import { Gate } from "./gate.ts";
+import { Greeting } from "./greeting.ts";
+import type { Identity, RemotePeer } from "./identity.ts";
+import { Keeper } from "./keeper.ts";
+import { createNetwork, RIVULET_PROTOCOL } from "./libp2p.ts";
+import { PEER_LIMITS, type PeerLimits } from "./limits.ts";
+import { Link } from "./link.ts";
+import { guardRawSockets } from "./listener.ts";
+import { Meeting, type MeetingOwner } from "./meeting.ts";
+import { LinkSession, type PeerSession, type SessionOwner } from "./session.ts";
+
+/** The part of a logger this room uses; pino's fits. */
+export interface PeerLog {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Called synchronously and in order. One that throws ends the session it was called for. */
+export interface PeerHandlers {
+  onSession(session: PeerSession): void;
+  /** Everything one read of the stream completed. */
+  onMessages(session: PeerSession, messages: Message[]): void;
+  onSessionClosed(session: PeerSession, reason: PeerError): void;
+}
+
+export interface PeerHostInit {
+  /** 32 bytes: the seed of the Ed25519 key that becomes the peer id (`NodeKeys.peerSeed`). */
+  readonly peerSeed: Uint8Array;
+  /** 32 bytes: the key that proves who we are and that peers' channels name. */
+  readonly signerKey: Uint8Array;
+  readonly participant: Address;
+  readonly chainId: bigint;
+  readonly escrow: Address;
+  readonly crypto: Crypto;
+  /** Multiaddrs to listen on: `/ip4/…/tcp/…` and `/ip4/…/tcp/…/ws`. */
+  readonly listen: readonly string[];
+  /** Multiaddrs to tell others instead of those. */
+  readonly announce?: readonly string[];
+  /** Protocol extensions this node speaks. */
+  readonly features?: readonly string[];
+  readonly limits?: Partial<PeerLimits>;
+  readonly handlers: PeerHandlers;
+  /** Whether a signer is one we deal with: the others together get only `maxStrangers` sessions. */
+  readonly isKnown?: (signer: Address) => boolean;
+  readonly log?: PeerLog;
+}
+
+export interface PeerHost {
+  readonly peerId: string;
+  readonly signer: Address;
+  /** Listens. Rejects when an address cannot be had. */
+  start(): Promise<void>;
+  /** Ends every session (`host_stopped`) and closes every socket. */
+  stop(): Promise<void>;
+  /** Where others reach us, with our peer id. */
+  addresses(): string[];
+  /**
+   * The session with the peer at `address` (a multiaddr that ends in `/p2p/<peer id>`), the one there is or a new
+   * one. Rejects with a `PeerError`, or as `signal` says.
+   */
+  connect(address: string, options: { readonly signal: AbortSignal }): Promise<PeerSession>;
+  session(signer: Address): PeerSession | undefined;
+  sessions(): PeerSession[];
+  /** Connects, and again with backoff whenever the session ends, until the returned function is called. */
+  keepConnected(address: string): () => void;
+}
+
+const SILENT: PeerLog = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Makes a host that does nothing until it is started. */
+export async function createPeerHost(init: PeerHostInit): Promise<PeerHost> {
+  const limits: PeerLimits = { ...PEER_LIMITS, ...init.limits };
+  const privateKey = await generateKeyPairFromSeed("Ed25519", init.peerSeed);
+  const peerId = peerIdFromPrivateKey(privateKey);
+  const { crypto, signerKey, chainId, escrow, participant } = init;
+  const identity: Identity = {
+    chainId,
+    escrow,
+    signer: addressOfPublicKey(crypto.ecdsa.publicKey(signerKey), crypto.keccak256),
+    signerKey,
+    participant,
+    features: init.features ?? [],
+    peerIdBytes: peerId.toMultihash().bytes,
+    crypto,
+    digests: new Digests(chainId, escrow, crypto.keccak256),
+  };
+  const gate = new Gate(limits);
+  const network = await createNetwork(
+    { privateKey, listen: init.listen, announce: init.announce ?? [] },
+    gate,
+    limits,
+  );
+  return new LibP2pHost(network, identity, limits, init);
+}
+
+class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
+  readonly peerId: string;
+  readonly signer: Address;
+  readonly #network: Libp2p;
+  readonly #identity: Identity;
+  readonly #limits: PeerLimits;
+  readonly #handlers: PeerHandlers;
+  readonly #isKnown: (signer: Address) => boolean;
+  readonly #log: PeerLog;
+  readonly #connections: Connections;
+  readonly #keeper: Keeper;
+  readonly #meetings = new Map<string, Meeting>();
+  readonly #sessions = new Map<Address, LinkSession>();
+  readonly #stopped = new AbortController();
+
+  constructor(network: Libp2p, identity: Identity, limits: PeerLimits, init: PeerHostInit) {
+    this.peerId = network.peerId.toString();
+    this.signer = identity.signer;
+    this.#network = network;
+    this.#identity = identity;
+    this.#limits = limits;
+    this.#handlers = init.handlers;
+    this.#isKnown = init.isKnown ?? (() => true);
+    this.#log = init.log ?? SILENT;
+    this.#connections = new Connections(limits);
+    this.#keeper = new Keeper(
+      limits,
+      (address, signal) => this.connect(address, { signal }),
+      (address, reason, waitMs) =>
+        this.#log.debug({ address, reason: reasonOf(reason), waitMs }, "no session, trying again"),
+    );
+  }
+
+  async start(): Promise<void> {
+    const network = this.#network;
+    network.addEventListener("connection:open", ({ detail }) => this.#connections.open(detail));
+    network.addEventListener("peer:disconnect", ({ detail }) => this.#forget(detail));
+    const onStream = (stream: Stream, connection: Connection) => void this.#greet(stream, connection, false);
+    await network.handle(RIVULET_PROTOCOL, onStream, {
+      maxInboundStreams: this.#limits.maxSessionStreams,
+      maxOutboundStreams: this.#limits.maxSessionStreams,
+    });
+    await network.start();
+    guardRawSockets(network, this.#limits.upgradeMs);
+    this.#log.info({ peerId: this.peerId, addresses: this.addresses() }, "peers can connect");
+  }
+
+  async stop(): Promise<void> {
+    const reason = new PeerError("host_stopped");
+    this.#stopped.abort(reason);
+    this.#keeper.stop();
+    const closing = [...this.#sessions.values()].map((session) => session.end(reason));
+    for (const meeting of [...this.#meetings.values()]) meeting.end(reason);
+    await Promise.all(closing);
+    await this.#network.stop();
+  }
+
+  addresses(): string[] {
+    return this.#network.getMultiaddrs().map(String);
+  }
+
+  session(signer: Address): PeerSession | undefined {
+    return this.#sessions.get(signer);
+  }
+
+  sessions(): PeerSession[] {
+    return [...this.#sessions.values()];
+  }
+
+  keepConnected(address: string): () => void {
+    parseAddress(address);
+    return this.#keeper.keep(address);
+  }
+
+  async connect(address: string, { signal }: { readonly signal: AbortSignal }): Promise<PeerSession> {
+    const { target, peerId } = parseAddress(address);
+    const session = this.#meetings.get(peerId)?.session;
+    if (session !== undefined) return session;
+    const within = AbortSignal.any([signal, this.#stopped.signal]);
+    within.throwIfAborted();
+    const greeting = await this.#open(target, within);
+    const meeting = this.#meetings.get(peerId);
+    if (meeting?.session !== undefined) return meeting.session;
+    if (meeting === undefined) throw greeting.link.ended ?? new PeerError("connection_lost");
+    return meeting.sessionBy(greeting, within);
+  }
+
+  /** Dials and opens a stream; a connection left over from before that no longer carries one is replaced, once. */
+  async #open(target: Multiaddr, signal: AbortSignal): Promise<Greeting> {
+    for (let attempt = 1; ; attempt++) {
+      let connection: Connection | undefined;
+      try {
+        connection = await this.#network.dial(target, { signal });
+        const stream = await connection.newStream(RIVULET_PROTOCOL, {
+          signal: AbortSignal.any([signal, AbortSignal.timeout(this.#limits.handshakeMs)]),
+          maxOutboundStreams: this.#limits.maxSessionStreams,
+        });
+        return this.#greet(stream, connection, true);
+      } catch (cause) {
+        signal.throwIfAborted();
+        if (connection !== undefined) this.#connections.drop(connection);
+        if (connection !== undefined && attempt === 1) continue;
+        throw new PeerError("dial_failed", { reason: reasonOf(cause) }, { cause });
+      }
+    }
+  }
+
+  #greet(stream: Stream, connection: Connection, outbound: boolean): Greeting {
+    const { remotePeer } = connection;
+    const peerId = remotePeer.toString();
+    const bytes = remotePeer.toMultihash().bytes;
+    const meeting = this.#meetingWith(peerId);
+    this.#connections.use(connection);
+    let greeting: Greeting;
+    const receiver = {
+      onMessages: (messages: Message[]) => greeting.onMessages(messages),
+      onEnd: (reason: PeerError) => greeting.onEnd(reason),
+    };
+    const link = new Link(stream, this.#limits, receiver, () => this.#connections.release(connection));
+    greeting = new Greeting({
+      link,
+      identity: this.#identity,
+      remote: { peerId, bytes },
+      outbound,
+      provesFirst: compareBytes(this.#identity.peerIdBytes, bytes) > 0,
+      handshakeMs: this.#limits.handshakeMs,
+      owner: meeting,
+    });
+    meeting.add(greeting);
+    if (this.#stopped.signal.aborted) greeting.fail(new PeerError("host_stopped"));
+    else greeting.start();
+    return greeting;
+  }
+
+  #meetingWith(peerId: string): Meeting {
+    let meeting = this.#meetings.get(peerId);
+    if (meeting === undefined) {
+      meeting = new Meeting(peerId, this);
+      this.#meetings.set(peerId, meeting);
+    }
+    return meeting;
+  }
+
+  onEmpty(meeting: Meeting): void {
+    if (this.#meetings.get(meeting.peerId) === meeting) this.#meetings.delete(meeting.peerId);
+  }
+
+  /** libp2p would remember everybody who was ever here. */
+  #forget(peer: PeerId): void {
+    this.#network.peerStore.delete(peer).catch((cause: unknown) => {
+      this.#log.debug({ peerId: peer.toString(), reason: reasonOf(cause) }, "a peer could not be forgotten");
+    });
+  }
+
+  admit(remote: RemotePeer): PeerError | undefined {
+    if (this.#isKnown(remote.signer) || this.#sessions.has(remote.signer)) return undefined;
+    const limit = this.#limits.maxStrangers;
+    let strangers = 0;
+    for (const signer of this.#sessions.keys()) if (!this.#isKnown(signer)) strangers++;
+    return strangers < limit ? undefined : new PeerError("peer_limit", { limit: String(limit) });
+  }
+
+  establish(greeting: Greeting, remote: RemotePeer): LinkSession {
+    // The same signer under another peer id: its node has a new key, and the old one is gone or should be.
+    void this.#sessions.get(remote.signer)?.end(new PeerError("session_replaced"));
+    const session = new LinkSession(greeting.link, remote, this);
+    this.#sessions.set(remote.signer, session);
+    greeting.link.widen(session);
+    return session;
+  }
+
+  announce(session: LinkSession): void {
+    const { peerId, signer } = session.remote;
+    this.#log.info({ peerId, signer }, "session");
+    try {
+      this.#handlers.onSession(session);
+    } catch (cause) {
+      this.#log.error({ peerId, signer, cause }, "a session handler failed");
+      void session.end(new PeerError("internal_error", {}, { cause }));
+    }
+  }
+
+  onMessages(session: PeerSession, messages: Message[]): void {
+    this.#handlers.onMessages(session, messages);
+  }
+
+  onClosed(session: PeerSession, reason: PeerError): void {
+    const { peerId, signer } = session.remote;
+    if (this.#sessions.get(signer) === session) this.#sessions.delete(signer);
+    this.#meetings.get(peerId)?.onSessionClosed(session as LinkSession);
+    if (reason.code === "internal_error") {
+      this.#log.error({ peerId, signer, cause: reason.cause }, "a message handler failed");
+    }
+    this.#log.info({ peerId, signer, code: reason.code, fields: reason.fields }, "session ended");
+    this.#handlers.onSessionClosed(session, reason);
+  }
+}
+
+/** A multiaddr and the peer id it ends in. Throws `PeerError` `address_invalid`. */
+function parseAddress(address: string): { target: Multiaddr; peerId: string } {
+  try {
+    const target = multiaddr(address);
+    const id = target.getComponents().findLast(({ name }) => name === "p2p")?.value;
+    if (id === undefined) throw new Error("no /p2p/ part");
+    return { target, peerId: peerIdFromString(id).toString() };
+  } catch (cause) {
+    throw new PeerError("address_invalid", { address, reason: reasonOf(cause) }, { cause });
+  }
+}
