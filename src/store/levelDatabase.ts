@@ -134,8 +134,11 @@ async function prepareLevel(
   options: OpenOptions,
 ): Promise<void> {
   const level = join(path, "level");
-  const unborn = marked === 0 && !(await namesIn(level)).has("CURRENT");
-  if (unborn) return;
+  // LevelDB makes CURRENT before its first log: without either, a crash interrupted the creation.
+  const begun = [...(await namesIn(level))].some(
+    (name) => name === "CURRENT" || /\.(log|ldb|sst)$/.test(name),
+  );
+  if (marked === 0 && !begun) return;
   if (!exists) {
     const detail = `${level} is missing, though ${marked} commits had been written to it`;
     if (!options.repair) throw damagedError(path, [detail]);

@@ -1,5 +1,5 @@
 import { Level } from "level";
-import { LogWatch } from "./logWatch.ts";
+import { LogWatch, syncPath } from "./logWatch.ts";
 import type { Entry, Op, Range, Store, WriteOptions } from "./store.ts";
 import { closedError, StoreError, writeFailure } from "./storeError.ts";
 
@@ -42,6 +42,8 @@ export async function openLevelStore(directory: string, options: LevelStoreOptio
   } catch (error) {
     throw openFailure(directory, error);
   }
+  // LevelDB renames CURRENT without syncing the directory.
+  await syncPath(directory);
   return new LevelStore(level, new LogWatch(directory));
 }
 

@@ -12,7 +12,7 @@ const root = mkdtempSync(join(tmpdir(), "rivulet-damage-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
 const seed = Number(process.env.RIVULET_SEED ?? Date.now() % 1_000_000);
-const flips = Number(process.env.RIVULET_FLIPS ?? 120);
+const flips = Number(process.env.RIVULET_FLIPS ?? 50);
 const COMMITS = 600;
 const UNSYNCED = 60;
 let images: Awaited<ReturnType<typeof makeImages>>;
@@ -129,6 +129,16 @@ describe("what is refused or reported", () => {
     const copy = copyOf(images.synced);
     rmSync(join(copy, log().path));
     expect(await outcomeOf(copy)).toMatchObject({ kind: "refused", code: "database_damaged" });
+  });
+
+  it("a database without mark and CURRENT, however often it is tried", async () => {
+    const copy = copyOf(images.synced);
+    rmSync(join(copy, "mark"));
+    rmSync(join(copy, "level", "CURRENT"));
+    for (let i = 0; i < 3; i++) {
+      expect(await outcomeOf(copy)).toMatchObject({ kind: "refused", code: "database_damaged" });
+    }
+    expect(await outcomeOf(copy, true)).toMatchObject({ kind: "lost" });
   });
 
   it("a loss, again at every opening, until the node has settled it", async () => {
