@@ -1,4 +1,4 @@
-import { ChainError } from "./error.ts";
+import { ChainError, type ChainFailure } from "./error.ts";
 import type { Eth, Header } from "./eth.ts";
 import type { CallOptions } from "./rpc.ts";
 import type { Trail } from "./trail.ts";
@@ -7,7 +7,7 @@ import type { Trail } from "./trail.ts";
 export interface HeadLimits {
   /** Blocks a reorganisation may take; a deeper one stops the watcher. */
   readonly reorgBound: number;
-  /** Seconds a block's time may lie ahead of our clock; undefined on chains whose time is set by hand. */
+  /** Seconds a block's time may lie ahead of our clock; undefined on chains whose time is set by hand, where no time is a lie. */
   readonly maxFutureSeconds: number | undefined;
 }
 
@@ -32,6 +32,20 @@ export function checkHead(head: Header, trail: Trail, limits: HeadLimits, now: n
   }
 }
 
+/** Throws `rpc_lying_head` when time would run backwards from a block that stands to the head above it. */
+export function checkTime(head: Header, trail: Trail, limits: HeadLimits): void {
+  const below = trail.headerUpTo(head.number);
+  if (limits.maxFutureSeconds === undefined || below === undefined) return;
+  if (below.timestamp > head.timestamp) throw lie("time_went_back", below.timestamp, head.timestamp);
+}
+
+/** What a known block is taken for that the server does not have, though its head is higher. */
+export type MissingBlock =
+  /** Two servers behind one address: their answers contradict each other, and the poll fails. */
+  | "contradiction"
+  /** Replaced: the server has said so too often for a passing lag. */
+  | "replaced";
+
 /** How a new head follows what we knew. */
 export type Follows =
   /** The chain grew from block `ancestor`, our newest. */
@@ -50,58 +64,62 @@ export async function follow(
   trail: Trail,
   eth: Eth,
   limits: HeadLimits,
+  missing: MissingBlock,
   options: CallOptions,
 ): Promise<Follows> {
+  const isCanonical = (known: Header) => stands(known, eth, missing, options);
   const newest = trail.newest;
   if (newest === undefined) return { kind: "extends", ancestor: trail.cursor };
   if (head.number === newest.number + 1 && head.parentHash === newest.hash) {
     return { kind: "extends", ancestor: newest.number };
   }
   if (head.number > newest.number) {
-    const stands = head.number > newest.number + 1 && (await isCanonical(newest, eth, options));
-    if (stands) return { kind: "extends", ancestor: newest.number };
+    const grows = head.number > newest.number + 1 && (await isCanonical(newest));
+    if (grows) return { kind: "extends", ancestor: newest.number };
   } else {
     const below = trail.headerUpTo(head.number);
-    const stands =
+    const same =
       below?.number === head.number
         ? below.hash === head.hash
-        : below === undefined || (await isCanonical(below, eth, options));
+        : below === undefined || (await isCanonical(below));
     // A shorter fork looks the same until it grows past a block we know; then it is found out.
-    if (stands) return { kind: "lags" };
+    if (same) return { kind: "lags" };
   }
   const candidates = trail.headers.filter(({ number }) => number < Math.min(head.number, newest.number));
-  const ancestor = await newestCanonical(candidates, eth, options);
+  const ancestor = await newestCanonical(candidates, isCanonical);
   return { kind: "reorganises", ancestor: ancestor?.number ?? floorOf(trail, newest, limits) };
 }
 
 /** Headers stand up to some point and fall after it, so a binary search finds the newest that stands. */
 async function newestCanonical(
   headers: readonly Header[],
-  eth: Eth,
-  options: CallOptions,
+  isCanonical: (known: Header) => Promise<boolean>,
 ): Promise<Header | undefined> {
   let low = 0;
   let high = headers.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (await isCanonical(headers[middle]!, eth, options)) low = middle + 1;
+    if (await isCanonical(headers[middle]!)) low = middle + 1;
     else high = middle;
   }
   return headers[low - 1];
 }
 
-async function isCanonical(known: Header, eth: Eth, options: CallOptions): Promise<boolean> {
+async function stands(
+  known: Header,
+  eth: Eth,
+  missing: MissingBlock,
+  options: CallOptions,
+): Promise<boolean> {
   const header = await eth.header(known.number, options);
-  if (header === undefined) {
-    // A server that gave a higher head and lacks this block is two servers.
-    throw new ChainError({
-      code: "rpc_inconsistent",
-      reason: "a block below the head is missing",
-      block: known.number,
-    });
+  if (header === undefined && missing === "contradiction") {
+    throw new ChainError({ code: "rpc_inconsistent", reason: BLOCK_MISSING, block: known.number });
   }
-  return header.hash === known.hash;
+  return header?.hash === known.hash;
 }
+
+/** The reason of a contradiction that {@link MissingBlock} is about. */
+export const BLOCK_MISSING = "a block below the head is missing";
 
 /** Where to read from when no known header stands: only allowed while the trail is shorter than the bound. */
 function floorOf(trail: Trail, newest: Header, limits: HeadLimits): number {
@@ -110,6 +128,8 @@ function floorOf(trail: Trail, newest: Header, limits: HeadLimits): number {
   return Math.max(-1, newest.number - limits.reorgBound - 1);
 }
 
-function lie(reason: "went_back" | "deep_reorganisation" | "future" | "jumped", known: number, told: number) {
+type Lie = Extract<ChainFailure, { code: "rpc_lying_head" }>["reason"];
+
+function lie(reason: Lie, known: number, told: number): ChainError {
   return new ChainError({ code: "rpc_lying_head", reason, known, told });
 }

@@ -85,15 +85,11 @@ export class Trail {
     return this.#headers.findLast((header) => header.number <= number);
   }
 
-  /** Takes a header in. Throws `rpc_lying_head` when time would run backwards along the chain. */
+  /** Takes a header in, in place of any other of its height. */
   addHeader(header: Header): void {
     const at = this.#headers.findIndex((other) => other.number >= header.number);
     const index = at === -1 ? this.#headers.length : at;
-    const before = this.#headers[index - 1];
     const same = this.#headers[index]?.number === header.number;
-    const after = this.#headers[index + (same ? 1 : 0)];
-    if (before !== undefined && before.timestamp > header.timestamp) throw backwards(before, header);
-    if (after !== undefined && after.timestamp < header.timestamp) throw backwards(header, after);
     this.#headers.splice(index, same ? 1 : 0, header);
   }
 
@@ -144,9 +140,4 @@ export function logKey(log: Pick<RawLog, "blockHash" | "logIndex">): `${Hex}:${n
 
 export function isBefore(a: RawLog, b: RawLog): boolean {
   return a.blockNumber !== b.blockNumber ? a.blockNumber < b.blockNumber : a.logIndex < b.logIndex;
-}
-
-function backwards(earlier: Header, later: Header): ChainError {
-  const times = { known: earlier.timestamp, told: later.timestamp };
-  return new ChainError({ code: "rpc_lying_head", reason: "time_went_back", ...times });
 }

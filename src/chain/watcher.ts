@@ -4,7 +4,7 @@ import { ChainError, type ChainFailure, failureOf } from "./error.ts";
 import { type ChannelState, Escrow } from "./escrow.ts";
 import type { Eth, Header } from "./eth.ts";
 import type { EscrowEvent, EventPlace } from "./event.ts";
-import { checkHead, follow, type HeadLimits } from "./head.ts";
+import { BLOCK_MISSING, checkHead, checkTime, follow, type HeadLimits } from "./head.ts";
 import type { Journal } from "./journal.ts";
 import { LogRange } from "./logRange.ts";
 import { type PollPace, pollDelay } from "./pace.ts";
@@ -59,6 +59,9 @@ export const DEFAULT_MAX_FUTURE_SECONDS = 900;
 /** Contradicting answers in a row before they count as an outage: one is a reorganisation between two calls. */
 const INCONSISTENT_POLLS = 3;
 
+/** Polls in a row that miss a known block before it counts as replaced: some servers lose one for good in a reorganisation. */
+const MISSING_POLLS = 6;
+
 const RECORD = "trail";
 
 /** Follows the escrow's events and the chain's time; survives outages, reorganisations and restarts without loss. */
@@ -79,6 +82,8 @@ export class Watcher {
   /** The head up to which this process has read and delivered everything. */
   #completed: string | undefined;
   #failures = 0;
+  /** Polls in a row that failed for a missing block. */
+  #missing = 0;
 
   constructor(init: WatcherInit) {
     this.#init = init;
@@ -202,10 +207,20 @@ export class Watcher {
     if (head.hash === this.#completed) return;
     checkHead(head, trail, this.#limits, this.#now());
     const course =
-      head.hash === trail.newest?.hash ? undefined : await follow(head, trail, eth, this.#limits, options);
+      head.hash === trail.newest?.hash
+        ? undefined
+        : await follow(
+            head,
+            trail,
+            eth,
+            this.#limits,
+            this.#missing >= MISSING_POLLS ? "replaced" : "contradiction",
+            options,
+          );
     if (course?.kind === "lags") return;
     try {
       if (course?.kind === "reorganises") await this.#rewind(trail, course.ancestor);
+      checkTime(head, trail, this.#limits);
       await this.#reader.read(trail, head, options, () => journal.write({ [RECORD]: trail.toRecord() }));
       await this.#addHeaders(trail, head, options.signal);
     } finally {
@@ -241,6 +256,7 @@ export class Watcher {
 
   #recovered(): void {
     this.#failures = 0;
+    this.#missing = 0;
     if (this.#outage === undefined) return;
     const downMs = Math.round((this.#now() - this.#outage.since) * 1000);
     this.#outage = undefined;
@@ -250,6 +266,7 @@ export class Watcher {
   #failed(error: unknown): void {
     this.#failures++;
     const failure = failureOf(error);
+    if (failure?.code === "rpc_inconsistent" && failure.reason === BLOCK_MISSING) this.#missing++;
     if (failure === undefined) {
       this.#say({ kind: "stalled", error });
       return;

@@ -372,7 +372,11 @@ describe("the watcher", () => {
       ["went_back", (block: object) => ({ ...block, number: "0x0" }), { reorgBound: 1 }],
       ["future", (block: object) => ({ ...block, timestamp: "0xffffffffff" }), { maxFutureSeconds: 900 }],
       ["jumped", (block: object) => ({ ...block, number: "0xffffffffff" }), {}],
-      ["time_went_back", (block: { number: string }) => ({ ...block, timestamp: "0x1" }), {}],
+      [
+        "time_went_back",
+        (block: { number: string }) => ({ ...block, timestamp: "0x1" }),
+        { maxFutureSeconds: 900 },
+      ],
     ])(
       "names a head that %s a lie, keeps what it knows and goes on with the next honest one",
       async (reason, lie, init) => {

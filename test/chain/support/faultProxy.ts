@@ -35,6 +35,8 @@ export class FaultProxy {
   /** Every request that arrived, in order. */
   requests: RpcRequest[] = [];
   url = "";
+  #gate: Promise<void> = Promise.resolve();
+  #forwarding = 0;
 
   constructor(target: string) {
     this.#target = target;
@@ -112,7 +114,27 @@ export class FaultProxy {
     }
   }
 
+  /** Runs `act` while no request is with the chain. */
+  async alone(act: () => Promise<void>): Promise<void> {
+    const before = this.#gate;
+    this.#gate = before.then(async () => {
+      while (this.#forwarding > 0) await sleep(1);
+      await act();
+    });
+    await this.#gate;
+  }
+
   async forward(rpc: RpcRequest): Promise<{ result?: unknown }> {
+    await this.#gate;
+    this.#forwarding++;
+    try {
+      return await this.#ask(rpc);
+    } finally {
+      this.#forwarding--;
+    }
+  }
+
+  async #ask(rpc: RpcRequest): Promise<{ result?: unknown }> {
     const headers = { "content-type": "application/json" };
     const answer = await fetch(this.#target, { method: "POST", headers, body: JSON.stringify(rpc) });
     return (await answer.json()) as { result?: unknown };

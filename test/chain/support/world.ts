@@ -174,13 +174,14 @@ export async function until(
   }
 }
 
-/** For every nonce that was ever handed in: its distinct contents (recipient, data, value). */
-export function contentsByNonce(raws: readonly string[]): Map<number, Set<string>> {
-  const contents = new Map<number, Set<string>>();
+/** For every sender and nonce that was ever handed in: its distinct contents (recipient, data, value). */
+export function contentsByNonce(raws: readonly string[]): Map<string, Set<string>> {
+  const contents = new Map<string, Set<string>>();
   for (const raw of raws) {
-    const { nonce, to, data, value } = Transaction.from(raw);
-    const known = contents.get(nonce) ?? new Set();
-    contents.set(nonce, known.add(`${to} ${data} ${value}`));
+    const { from, nonce, to, data, value } = Transaction.from(raw);
+    const name = `${from} ${nonce}`;
+    const known = contents.get(name) ?? new Set();
+    contents.set(name, known.add(`${to} ${data} ${value}`));
   }
   return contents;
 }
