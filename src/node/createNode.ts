@@ -8,7 +8,7 @@ import { Rpc } from "../chain/rpc.ts";
 import { type ChainNotice, Watcher } from "../chain/watcher.ts";
 import { createCrypto } from "../crypto/create.ts";
 import { deriveKeys } from "../crypto/keys.ts";
-import { createPeerHost } from "../p2p/index.ts";
+import { createPeerHost } from "../p2p/host.ts";
 import { addressOfPublicKey, Digests } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
@@ -69,6 +69,23 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
     write: (ops, { sync }) => database.committer.commit(ops, { sync }),
   };
   let channels: Channels;
+  let peers: Peers;
+  const host = await createPeerHost({
+    peerSeed: keys.peerSeed,
+    signerKey: keys.signer,
+    participant: account.address,
+    chainId,
+    escrow: escrowAddress,
+    crypto,
+    listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
+    isKnown: (remote) => channels.ofPeer(remote).size > 0,
+    log,
+    handlers: {
+      onSession: (session) => peers.onSession(session),
+      onMessages: (session, messages) => peers.onMessages(session, messages),
+      onSessionClosed: (session, reason) => peers.onSessionClosed(session, reason.code),
+    },
+  });
   const node = new RivuletNode((events) => {
     const watcher = new Watcher({
       eth,
@@ -80,6 +97,8 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
       knows: (id) => channels.has(id),
       handler: (notice: ChainNotice) => takeNotice(channels, notice),
       onStatus: (status) => upkeep.onChainStatus(status),
+      // Development chains travel in time, and then their blocks lie as far in the future as a test likes.
+      ...(options.staleAfter === "never" && { maxFutureSeconds: undefined }),
       ...(options.poll && { minPollMs: options.poll.least, maxPollMs: options.poll.most }),
     });
     const publisher = new Publisher({
@@ -121,22 +140,7 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
     };
     channels = new Channels(context);
     const opener = new Opener(context, channels, options.policy ?? {});
-    const peers = new Peers(context, channels, opener);
-    const host = createPeerHost({
-      privateKeySeed: keys.peerSeed,
-      listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
-      chainId,
-      escrow: escrowAddress,
-      participant: account.address,
-      signer,
-      signerKey: keys.signer,
-      crypto,
-      digests,
-      log,
-      onSession: (session) => peers.onSession(session),
-      onMessages: (session, messages) => peers.onMessages(session, messages),
-      onSessionClosed: (session, reason) => peers.onSessionClosed(session, reason),
-    });
+    peers = new Peers(context, channels, opener);
     const upkeep = new Upkeep({ context, channels, watcher, publisher, host, database, stopping });
     const paidOnce = new PaidOnce(database.store);
     return {

@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { ChainNotice } from "../chain/watcher.ts";
-import type { PeerHost, PeerSession } from "../p2p/index.ts";
+import type { PeerHost } from "../p2p/host.ts";
+import type { PeerSession } from "../p2p/session.ts";
 import {
   type Address,
   type ChannelId,
@@ -224,7 +225,7 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     const { host } = this.#parts;
     if (peer.startsWith("/")) {
       const session = await host.connect(peer, { signal: this.#signal(signal) });
-      host.keepConnected(session.remote.signer, peer);
+      host.keepConnected(peer);
       return session;
     }
     const session = host.session(peer.toLowerCase() as Address);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { PeerSession } from "../p2p/index.ts";
+import type { PeerSession } from "../p2p/session.ts";
 import {
   type Address,
   type Channel,
@@ -53,7 +53,14 @@ const PROPOSED_CHALLENGE_PERIOD = 24 * 3600;
 
 interface Proposal {
   readonly session: PeerSession;
-  readonly answer: PromiseWithResolvers<bigint>;
+  readonly channel: Channel;
+  readonly answer: PromiseWithResolvers<Accepted>;
+}
+
+interface Accepted {
+  readonly mailbox: ChannelMailbox;
+  /** What the other side will deposit. */
+  readonly theirs: bigint;
 }
 
 /** Opens channels: propose → accept → deposit → confirmed by both. */
@@ -85,16 +92,12 @@ export class Opener {
     const channelId = this.#idOf(channel);
     const refused = checkChannel(channel);
     if (refused !== undefined) throw new NodeError(refused);
-    const answer = this.#ask(session, channelId, channel, options);
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]);
+    const answer = this.#ask(session, channelId, channel, options, patience);
     onProgress?.({ step: "proposed", channelId });
-    const theirs = await abortable(
-      answer,
-      AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]),
-    );
-    const side = sideOf(channel, this.#context.account)!;
-    const mailbox = await this.#channels.create(channelId, channel, side);
+    const { mailbox, theirs } = await answer;
+    const { side } = mailbox.state;
     onProgress?.({ step: "accepted", channelId });
-    await mailbox.establisher.tell(session);
     await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress });
     onProgress?.({ step: "crediting", channelId });
     await mailbox.until(
@@ -119,18 +122,22 @@ export class Opener {
     }
     const most = this.#policy.mostMatchingDeposit ?? 0n;
     const deposit = message.requestedDeposit < most ? message.requestedDeposit : most;
-    if (known === undefined) {
-      const side = sideOf(message.channel, this.#context.account)!;
-      const mailbox = await this.#channels.create(channelId, message.channel, side);
-      if (deposit > 0n) this.#match(mailbox, deposit);
-      await mailbox.establisher.tell(session);
-    }
+    const mailbox =
+      known === undefined
+        ? await this.#create(channelId, message.channel)
+        : await this.#channels.load(channelId);
+    if (known === undefined && deposit > 0n) this.#match(mailbox, deposit);
     session.send({ kind: "acceptChannel", channelId, deposit, lockLimits: NO_LOCKS });
+    await mailbox.establisher.tell(session);
   }
 
-  async receiveAccept(message: AcceptChannelMessage, session: PeerSession): Promise<void> {
-    const proposal = this.#proposals.get(message.channelId);
-    if (proposal !== undefined && proposal.session === session) proposal.answer.resolve(message.deposit);
+  /** Remembers the channel before anything else of this session is read: the next message may be about it. */
+  async receiveAccept({ channelId, deposit }: AcceptChannelMessage, session: PeerSession): Promise<void> {
+    const proposal = this.#proposals.get(channelId);
+    if (proposal === undefined || proposal.session !== session || this.#channels.has(channelId)) return;
+    const mailbox = await this.#create(channelId, proposal.channel);
+    proposal.answer.resolve({ mailbox, theirs: deposit });
+    await mailbox.establisher.tell(session);
   }
 
   /** True if it answered a proposal of ours. */
@@ -218,9 +225,10 @@ export class Opener {
     channelId: ChannelId,
     channel: Channel,
     options: OpenOptions,
-  ): Promise<bigint> {
-    const answer = Promise.withResolvers<bigint>();
-    this.#proposals.set(channelId, { session, answer });
+    patience: AbortSignal,
+  ): Promise<Accepted> {
+    const answer = Promise.withResolvers<Accepted>();
+    this.#proposals.set(channelId, { session, channel, answer });
     try {
       session.send({
         kind: "openChannel",
@@ -229,7 +237,7 @@ export class Opener {
         requestedDeposit: options.requestDeposit ?? 0n,
         lockLimits: NO_LOCKS,
       });
-      return await answer.promise;
+      return await abortable(answer.promise, patience);
     } finally {
       this.#proposals.delete(channelId);
     }
@@ -249,6 +257,10 @@ export class Opener {
         context.emit("warning", { code: "deposit_failed", message, channelId });
       })
       .finally(() => this.#matching.delete(channelId));
+  }
+
+  #create(channelId: ChannelId, channel: Channel): Promise<ChannelMailbox> {
+    return this.#channels.create(channelId, channel, sideOf(channel, this.#context.account)!);
   }
 
   #idOf(channel: Channel): ChannelId {

@@ -1,7 +1,7 @@
 import { type ChainFailure, describeFailure } from "../chain/error.ts";
 import type { Publisher, PublisherStatus } from "../chain/publisher.ts";
 import type { Watcher, WatcherStatus } from "../chain/watcher.ts";
-import type { PeerHost } from "../p2p/index.ts";
+import type { PeerHost } from "../p2p/host.ts";
 import type { Database } from "../store/database.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";

@@ -1,4 +1,4 @@
-import type { PeerSession } from "../../p2p/index.ts";
+import type { PeerSession } from "../../p2p/session.ts";
 import {
   adoptReturned,
   type BalanceProof,

@@ -1,4 +1,4 @@
-import type { PeerSession } from "../../p2p/index.ts";
+import type { PeerSession } from "../../p2p/session.ts";
 import {
   type ChannelState,
   cannotSend,
@@ -266,7 +266,8 @@ export class Payer {
     if (this.#mailbox.session !== session) return;
     let flowing = true;
     for (const update of updates) flowing = session.send({ kind: "update", channelId, update });
-    if (!flowing) await session.drained(context.stopping);
+    // A session that ends instead is noticed by the loop: what was written is resent on the next one.
+    if (!flowing) await session.drained().catch(() => {});
   }
 
   #record(state: ChannelState, update: Update, chunk: Chunk, ops: Op[]): void {

@@ -18,7 +18,7 @@ import { startAnvil, type TestChain } from "../../contracts/support/testChain.ts
 /** What every account starts with, wei. */
 export const FUNDS = 10n ** 20n;
 /** What every account starts with of the test token, base units. */
-export const TOKENS = 10n ** 15n;
+export const TOKENS = 10n ** 18n;
 export const CHALLENGE_PERIOD = 600;
 
 /** A node that a test can stop and start again over the same directory. */
