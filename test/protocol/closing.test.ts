@@ -6,7 +6,9 @@ import {
   observeChain,
   observeRecorded,
   observeSettled,
+  receiveStop,
   receiveUpdates,
+  signClose,
   startClosing,
 } from "../../src/protocol/index.ts";
 import {
@@ -20,6 +22,7 @@ import {
   reading,
   received,
   sent,
+  unwrap,
 } from "./support/channel.ts";
 
 const DEADLINE = NOW + BigInt(CHALLENGE_PERIOD);
@@ -120,5 +123,18 @@ describe("settled", () => {
     expect(observeSettled(recorded, [0n, 0n]).accepted).toBe(2n);
     expect(observeSettled(observeRecorded(recorded, 0, 8n), [0n, 0n]).accepted).toBe(3n);
     expect(observeSettled(evidence, [0n, 0n]).accepted).toBe(1n);
+  });
+
+  it("accepts nothing beyond the other side's stop once it signed a cooperative close, which may be what settled", () => {
+    const [a, b] = openPair();
+    const stopped = unwrap(receiveStop(a, 0n)).state;
+    const signed = unwrap(signClose(stopped, NOW + 600n, portsOf(0))).state;
+    const evidence = received(signed, sent(b, 5n).update);
+    const recorded = observeRecorded(startClosing(evidence), 1, 1n);
+    expect(disputeOf(recorded, reading(CLOSING), NOW)).toMatchObject({
+      kind: "challenge",
+      proof: { nonce: 1n },
+    });
+    expect(observeSettled(recorded, [1000n, 1000n]).accepted).toBe(0n);
   });
 });

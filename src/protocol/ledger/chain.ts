@@ -60,12 +60,13 @@ export function observeRecorded(state: ChannelState, payer: Side, nonce: bigint)
 
 /**
  * The settlement is confirmed: final. Evidence taken while closing is accepted as far as the chain recorded it,
- * because the chain has paid it.
+ * because the chain has paid it. Not so once we have signed a cooperative close: that one settles over the recorded
+ * proofs, and a payer that signs beyond its own stop would be served for what it never pays.
  */
 export function observeSettled(state: ChannelState, shares: readonly [bigint, bigint]): ChannelState {
-  const { chain } = state.terms;
+  const { chain, stop } = state.terms;
   const recorded = chain.close?.recorded[otherSide(state.side)] ?? 0n;
-  const paid = minAmount(recorded, state.received.nonce);
+  const paid = stop?.signed === undefined ? minAmount(recorded, state.received.nonce) : 0n;
   const accepted = maxAmount(state.accepted, paid);
   return { ...withTerms(state, { phase: "settled", chain: { ...chain, settled: { shares } } }), accepted };
 }
