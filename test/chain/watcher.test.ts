@@ -461,6 +461,33 @@ describe("the watcher", () => {
       expect(watched.story().slice(2)).toEqual(["opened confirmed", "deposited confirmed"]);
     });
 
+    it("goes on without a block that the server has lost for good", async () => {
+      const watched = await begin(2);
+      await world.deposit(channel, 0, 1n);
+      await settled(watched);
+      const lost = watched.watcher.newestBlock()?.number ?? 0;
+      const isLost = (at: unknown) => at === `0x${lost.toString(16)}`;
+      world.proxy.rules = [
+        on("eth_getBlockByNumber", ([at]) => (isLost(at) ? { kind: "answer", result: null } : undefined)),
+      ];
+      await mine(3);
+      await until(
+        () => watched.watcher.outage()?.code === "rpc_inconsistent",
+        "the contradiction is reported",
+      );
+      expect(watched.story()).toEqual(["opened seen", "deposited seen"]);
+      await until(() => watched.story().includes("deposited removed"), "the block counts as replaced");
+      world.proxy.rules = [];
+      await mine(1);
+      await settled(watched);
+      expect(watched.story().slice(-4)).toEqual([
+        "opened seen",
+        "opened confirmed",
+        "deposited seen",
+        "deposited confirmed",
+      ]);
+    });
+
     it("does not believe an event of a block that is not the chain's", async () => {
       const watched = await begin(1);
       const forged = (logs: object[]) => logs.map((log) => ({ ...log, blockHash: `0x${"ab".repeat(32)}` }));
