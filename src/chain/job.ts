@@ -19,6 +19,8 @@ export class Job {
   mined = false;
   /** Turns in a row in which the nonce was used and no attempt had a receipt. */
   unaccounted = 0;
+  /** When that began, Unix milliseconds. */
+  unaccountedSince = 0;
 
   constructor(intent: Intent, order: number) {
     this.intent = intent;

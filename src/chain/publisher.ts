@@ -1,16 +1,7 @@
 import { type Account, signTransaction } from "./account.ts";
 import { ChainError, type ChainFailure, failureOf } from "./error.ts";
 import type { Call, Eth, Header, Receipt } from "./eth.ts";
-import {
-  bumpDelayMs,
-  bumpedFees,
-  ceilingAt,
-  DEFAULT_FEE_POLICY,
-  type FeeMarket,
-  type FeePolicy,
-  type Fees,
-  firstFees,
-} from "./fees.ts";
+import { DEFAULT_FEE_POLICY, type FeePolicy, type Fees } from "./fees.ts";
 import {
   type Intent,
   type IntentRecord,
@@ -22,6 +13,7 @@ import {
 import { byNonce, byUrgency, Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import { Outbox } from "./outbox.ts";
+import { Pricing } from "./pricing.ts";
 import { decodeRevert } from "./revert.ts";
 import { send } from "./send.ts";
 import { revertDataOf, simulate } from "./simulate.ts";
@@ -59,11 +51,12 @@ export const MAX_JOBS = 100_000;
 /** An unmined transaction is handed in again after this long: pools forget. */
 const RESEND_MS = 30_000;
 
-/** Turns without a receipt for a used nonce before someone else is held to have used it: receipts are indexed late. */
+/**
+ * Turns and milliseconds without a receipt for a used nonce before someone else is held to have used it: receipts are
+ * indexed late, and servers behind one address lag. A wrong verdict could have a deposit made twice.
+ */
 const UNACCOUNTED_TURNS = 3;
-
-/** Most attempts of one intent; at an eighth more each, fees have grown a millionfold by then. */
-const MAX_ATTEMPTS = 120;
+const UNACCOUNTED_MS = 60_000;
 
 /** Longest pause between turns while the chain does not answer. */
 const MAX_PAUSE_MS = 15_000;
@@ -77,7 +70,7 @@ const FIRST_LOOK_MS = 100;
  */
 export class Publisher {
   readonly #init: PublisherInit;
-  readonly #policy: FeePolicy;
+  readonly #pricing: Pricing;
   readonly #outbox: Outbox;
   readonly #jobs = new Map<string, Job>();
   /** Those of the jobs that have a record; at most {@link MAX_OPEN} and what a reorganisation freed. */
@@ -98,11 +91,12 @@ export class Publisher {
 
   constructor(init: PublisherInit) {
     this.#init = init;
-    this.#policy = { ...DEFAULT_FEE_POLICY, ...init.fees };
     this.#outbox = new Outbox(init.journal);
     this.#needed = Math.max(1, init.confirmations);
     this.#pollMs = init.pollMs ?? 2_000;
     this.#now = init.now ?? (() => Date.now() / 1000);
+    const policy = { ...DEFAULT_FEE_POLICY, ...init.fees };
+    this.#pricing = new Pricing(policy, init.eth, init.account.address, this.#now);
   }
 
   /** Takes up what was under way, and sends it again. Throws `journal_damaged`. */
@@ -118,7 +112,8 @@ export class Publisher {
   }
 
   /**
-   * Publishes an intent and resolves when it is over; the same id and content again joins or repeats the outcome.
+   * Publishes an intent and resolves when it is over; the same id and content again joins or repeats the outcome (and
+   * keeps the first deadline).
    * An abort ends the waiting, not the transaction: {@link cancel} does that.
    */
   async submit(
@@ -146,7 +141,7 @@ export class Publisher {
   }
 
   /**
-   * Asks that an intent not be carried out: unsigned it is dropped, signed its nonce is spent on an empty transfer to ourselves.
+   * Asks that an intent not be carried out; forgotten by a restart until its cancellation is signed: unsigned it is dropped, signed its nonce is spent on an empty transfer to ourselves.
    * Which of the two gets mined decides the outcome. Does nothing for an intent that is over.
    */
   cancel(id: string): void {
@@ -315,8 +310,9 @@ export class Publisher {
     count: number,
     signal: AbortSignal,
   ): Promise<void> {
-    job.unaccounted++;
-    if (job.unaccounted < UNACCOUNTED_TURNS) return;
+    if (job.unaccounted++ === 0) job.unaccountedSince = this.#now() * 1000;
+    const waited = this.#now() * 1000 - job.unaccountedSince;
+    if (job.unaccounted < UNACCOUNTED_TURNS || waited < UNACCOUNTED_MS) return;
     const { eth, account } = this.#init;
     const deep = Math.max(0, head.number - this.#needed + 1);
     const sure = deep === head.number ? count : await eth.transactionCount(account.address, deep, { signal });
@@ -326,50 +322,25 @@ export class Publisher {
 
   /** Signs a replacement when it is due and allowed. True when one was sent. */
   async #offerMore(job: Job, record: IntentRecord, head: Header, signal: AbortSignal): Promise<boolean> {
-    const last = record.attempts.at(-1)!;
     const cancels = job.cancelRequested || record.cancelling;
-    const mustCancel = cancels && !last.cancels;
-    const remaining = this.#remaining(record.nonce, head);
-    const stood = this.#now() * 1000 - last.at;
-    const due =
-      stood >= bumpDelayMs(this.#policy, remaining) || job.outbid || last.maxFee < (head.baseFee ?? 0n);
-    if (!(due || mustCancel) || record.attempts.length >= MAX_ATTEMPTS) return false;
-    const market = await this.#market(head, signal);
-    const fees = bumpedFees(this.#policy, last, market, this.#ceiling(record.nonce, head));
-    if (fees === undefined) {
-      if (last.maxFee < market.baseFee) job.wait("fee_ceiling");
+    const self = this.#init.account.address;
+    const content: Call = cancels ? { to: self, data: "0x", value: 0n } : record;
+    const offer = await this.#pricing.next(
+      job,
+      record,
+      content.value,
+      cancels,
+      head,
+      this.#jobs.values(),
+      signal,
+    );
+    if (offer === undefined) return false;
+    if (typeof offer === "string") {
+      job.wait(offer);
       return false;
     }
-    const content = cancels ? ({ to: this.#init.account.address, data: "0x", value: 0n } as const) : record;
-    const have = await this.#init.eth.balance(this.#init.account.address, { signal, retries: 0 });
-    if (have < content.value + record.gasLimit * fees.maxFee) {
-      job.wait("gas_wallet_empty");
-      return false;
-    }
-    await this.#attempt(job, { ...record, cancelling: cancels }, content, fees, signal);
+    await this.#attempt(job, { ...record, cancelling: cancels }, content, offer, signal);
     return true;
-  }
-
-  /** Seconds to the nearest deadline at or behind a nonce, since the first in the line holds up all others. */
-  #remaining(nonce: number, head: Header): number | undefined {
-    // What binds us is the later of the two clocks.
-    const time = Math.max(head.timestamp, this.#now());
-    let nearest: number | undefined;
-    for (const { intent, record } of this.#jobs.values()) {
-      if (intent.deadline === undefined || intent.deadline < time) continue;
-      if (record !== undefined && record.nonce < nonce) continue;
-      nearest = Math.min(nearest ?? Number.MAX_VALUE, intent.deadline - time);
-    }
-    return nearest;
-  }
-
-  #ceiling(nonce: number, head: Header): bigint {
-    return ceilingAt(this.#policy, this.#remaining(nonce, head));
-  }
-
-  async #market(head: Header, signal: AbortSignal): Promise<FeeMarket> {
-    if (head.baseFee === undefined) throw new ChainError({ code: "fee_market_missing", block: head.number });
-    return { baseFee: head.baseFee, priority: await this.#init.eth.priorityFee({ signal, retries: 0 }) };
   }
 
   /** Gives a waiting intent its nonce and sends it, or ends it with a refusal. */
@@ -393,35 +364,12 @@ export class Publisher {
     if (!simulated.ok) return this.#end(job, simulated);
     const { gasLimit } = simulated;
     const nonce = Math.max(this.#outbox.next, count);
-    const market = await this.#market(head, signal);
-    const fees = await this.#affordable(intent, gasLimit, nonce, market, head, signal);
+    const jobs = this.#jobs.values();
+    const fees = await this.#pricing.first(intent, gasLimit, nonce, head, jobs, this.#signed, signal);
     if ("code" in fees) return this.#end(job, fees);
     const { id, to, data, value, deadline } = intent;
     const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };
     await this.#attempt(job, { ...record, outcome: undefined }, intent, fees, signal);
-  }
-
-  /** The first offer, lowered to what the account can pay beside its open transactions, if that still gets it mined. */
-  async #affordable(
-    call: Call,
-    gasLimit: bigint,
-    nonce: number,
-    market: FeeMarket,
-    head: Header,
-    signal: AbortSignal,
-  ) {
-    const { eth, account } = this.#init;
-    const fees = firstFees(this.#policy, market, this.#ceiling(nonce, head));
-    let spare = (await eth.balance(account.address, { signal, retries: 0 })) - call.value;
-    for (const { record } of this.#open()) {
-      if (record !== undefined) spare -= record.value + record.gasLimit * record.attempts.at(-1)!.maxFee;
-    }
-    if (spare >= gasLimit * fees.maxFee) return fees;
-    const maxFee = spare > 0n ? spare / gasLimit : 0n;
-    const least = market.baseFee + fees.priority;
-    if (maxFee >= least) return { maxFee, priority: fees.priority };
-    const have = spare + call.value;
-    return { ok: false, code: "gas_wallet_empty", have, need: call.value + gasLimit * least } as const;
   }
 
   /** Signs, journals, sends: in this order, always. */

@@ -107,8 +107,8 @@ export class Trail {
         reason: "too many events in reach",
       });
     }
-    const at = this.#events.findIndex(({ log }) => isBefore(event.log, log));
-    this.#events.splice(at === -1 ? this.#events.length : at, 0, event);
+    const before = this.#events.findLastIndex(({ log }) => isBefore(log, event.log));
+    this.#events.splice(before + 1, 0, event);
   }
 
   removeEvent(event: TrailEvent): void {

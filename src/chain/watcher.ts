@@ -218,14 +218,17 @@ export class Watcher {
             options,
           );
     if (course?.kind === "lags") return;
+    const save = async () => {
+      trail.prune(this.#limits.reorgBound);
+      await journal.write({ [RECORD]: trail.toRecord() });
+    };
     try {
       if (course?.kind === "reorganises") await this.#rewind(trail, course.ancestor);
       checkTime(head, trail, this.#limits);
-      await this.#reader.read(trail, head, options, () => journal.write({ [RECORD]: trail.toRecord() }));
+      await this.#reader.read(trail, head, options, save);
       await this.#addHeaders(trail, head, options.signal);
     } finally {
-      trail.prune(this.#limits.reorgBound);
-      await journal.write({ [RECORD]: trail.toRecord() });
+      await save();
     }
     this.#completed = head.hash;
     this.#say({ kind: "head", head });

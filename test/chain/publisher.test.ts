@@ -552,12 +552,16 @@ describe("the publisher", () => {
 
     it("reports a nonce that someone else used, and never signs that intent under another", async () => {
       await automine(false);
-      const publisher = await begin();
+      let now = Date.now() / 1000;
+      const publisher = await begin({ now: () => now });
       const { outcome, stages } = submit(publisher, depositIntent("d1"));
       await until(() => stages().includes("sent"), "it is sent");
       await world.rpc("anvil_dropAllTransactions");
       await automine(true);
       await (await wallet.sendTransaction({ to: wallet.address, nonce: 0, gasLimit: 21_000n })).wait();
+      await until(() => world.proxy.count("eth_getTransactionReceipt") > 5, "several looks");
+      expect(publisher.pending()).toEqual(["d1"]);
+      now += 61;
       expect(await outcome).toEqual({ ok: false, code: "nonce_taken", nonce: 0 } satisfies Outcome);
       expect(await submit(publisher, depositIntent("d2")).outcome).toMatchObject({ ok: true });
       expect(await totalDeposit()).toBe(5n);
