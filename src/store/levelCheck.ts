@@ -31,8 +31,8 @@ export type LevelCheck =
 /**
  * Checks all live files of the database in `directory`, which nobody may be writing to.
  *
- * `marked` is the highest commit known to have been durable, undefined if nothing is known. Reads every byte: about
- * a second per gigabyte from memory, longer from a disk.
+ * `marked` is the highest commit known to have been durable, undefined if nothing is known. Reads every byte:
+ * 250 MB took 0.6 to 2 s from memory on two busy cores, so the time to start grows with the database.
  */
 export async function checkLevel(
   directory: string,

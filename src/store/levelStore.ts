@@ -9,8 +9,8 @@ const RANGE_CHUNK_BYTES = 1 << 20;
 
 export interface LevelStoreOptions {
   /**
-   * Bytes of log before LevelDB turns it into a table. More means fewer, larger compactions, but a longer start
-   * after a crash: 16 MiB of log replays in about a tenth of a second.
+   * Bytes of log before LevelDB turns it into a table. More means fewer, larger compactions, but more to replay
+   * and to check at the next start.
    */
   readonly writeBufferSize?: number;
   /** Bytes of blocks kept in memory. */
