@@ -19,6 +19,7 @@ import { Link } from "./link.ts";
 import { guardRawSockets } from "./listener.ts";
 import { Meeting, type MeetingOwner } from "./meeting.ts";
 import { LinkSession, type PeerSession, type SessionOwner } from "./session.ts";
+import { SharedTasks } from "./shared.ts";
 
 /** The part of a logger this room uses; pino's fits. */
 export interface PeerLog {
@@ -74,6 +75,8 @@ export interface PeerHost {
   connect(address: string, options: { readonly signal: AbortSignal }): Promise<PeerSession>;
   session(signer: Address): PeerSession | undefined;
   sessions(): PeerSession[];
+  /** Open connections, with or without a session. */
+  connections(): number;
   /** Connects, and again with backoff whenever the session ends, until the returned function is called. */
   keepConnected(address: string): () => void;
 }
@@ -119,6 +122,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
   readonly #keeper: Keeper;
   readonly #meetings = new Map<string, Meeting>();
   readonly #sessions = new Map<Address, LinkSession>();
+  readonly #connecting = new SharedTasks<LinkSession>();
   readonly #stopped = new AbortController();
 
   constructor(network: Libp2p, identity: Identity, limits: PeerLimits, init: PeerHostInit) {
@@ -175,6 +179,10 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     return [...this.#sessions.values()];
   }
 
+  connections(): number {
+    return this.#connections.size;
+  }
+
   keepConnected(address: string): () => void {
     parseAddress(address);
     return this.#keeper.keep(address);
@@ -184,17 +192,28 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     const { target, peerId } = parseAddress(address);
     const session = this.#meetings.get(peerId)?.session;
     if (session !== undefined) return session;
-    const within = AbortSignal.any([signal, this.#stopped.signal]);
-    within.throwIfAborted();
-    const greeting = await this.#open(target, within);
+    this.#stopped.signal.throwIfAborted();
+    return this.#connecting.run(peerId, signal, (shared) =>
+      this.#meet(target, peerId, AbortSignal.any([shared, this.#stopped.signal])),
+    );
+  }
+
+  async #meet(target: Multiaddr, peerId: string, signal: AbortSignal): Promise<LinkSession> {
+    const { stream, connection } = await this.#open(target, signal);
+    const known = this.#meetings.get(peerId)?.session;
+    if (known !== undefined) {
+      // The peer was quicker. Another handshake would only take the place of what there is.
+      stream.abort(new PeerError("session_duplicate"));
+      return known;
+    }
+    const greeting = this.#greet(stream, connection, true);
     const meeting = this.#meetings.get(peerId);
-    if (meeting?.session !== undefined) return meeting.session;
     if (meeting === undefined) throw greeting.link.ended ?? new PeerError("connection_lost");
-    return meeting.sessionBy(greeting, within);
+    return meeting.sessionBy(greeting, signal);
   }
 
   /** Dials and opens a stream; a connection left over from before that no longer carries one is replaced, once. */
-  async #open(target: Multiaddr, signal: AbortSignal): Promise<Greeting> {
+  async #open(target: Multiaddr, signal: AbortSignal): Promise<{ stream: Stream; connection: Connection }> {
     for (let attempt = 1; ; attempt++) {
       let connection: Connection | undefined;
       try {
@@ -203,7 +222,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
           signal: AbortSignal.any([signal, AbortSignal.timeout(this.#limits.handshakeMs)]),
           maxOutboundStreams: this.#limits.maxSessionStreams,
         });
-        return this.#greet(stream, connection, true);
+        return { stream, connection };
       } catch (cause) {
         signal.throwIfAborted();
         if (connection !== undefined) this.#connections.drop(connection);

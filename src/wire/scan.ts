@@ -25,26 +25,30 @@ export class Scan {
     return this.bytes[this.at++]!;
   }
 
-  /** A varint of at most 32 bits: a tag or a length. */
+  /** A varint of at most 32 bits: a tag or a length, nearly always of one byte. */
   uint32(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
+    const first = this.#byte();
+    if (first < 0x80) return first;
+    let value = first & 0x7f;
+    for (let shift = 7; shift < 28; shift += 7) {
       const byte = this.#byte();
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value > 0xffffffff ? this.#overflow() : value;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
     }
-    return this.#overflow();
+    const last = this.#byte();
+    return last > 0xf ? this.#overflow() : (value | (last << 28)) >>> 0;
   }
 
+  /** A varint of at most 64 bits. */
   uint64(): bigint {
     let low = 0;
-    for (let shift = 0; shift < 49; shift += 7) {
+    for (let shift = 0; shift < 28; shift += 7) {
       const byte = this.#byte();
-      low += (byte & 0x7f) * 2 ** shift;
+      low |= (byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt(low);
     }
     let value = BigInt(low);
-    for (let shift = 49n; shift < 70n; shift += 7n) {
+    for (let shift = 28n; shift < 70n; shift += 7n) {
       const byte = this.#byte();
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return value >> 64n === 0n ? value : this.#overflow();
