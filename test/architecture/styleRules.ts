@@ -2,11 +2,11 @@ import { isGenerated, type Sources, statements } from "./sources.ts";
 
 export const MAX_LINES = 400;
 
-/** A noun's cases stay together, and are read one at a time. */
+/** For tests and what carries them: cases of one noun stay together, and are read one at a time. */
 export const MAX_TEST_LINES = 700;
 
 function lineLimit(path: string): number {
-  return path.endsWith(".test.ts") || path.endsWith(".t.sol") ? MAX_TEST_LINES : MAX_LINES;
+  return /^(test|contracts\/test)\//.test(path) ? MAX_TEST_LINES : MAX_LINES;
 }
 
 function written(sources: Sources): readonly (readonly [string, string])[] {
