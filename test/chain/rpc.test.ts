@@ -41,6 +41,7 @@ describe("JSON-RPC access", () => {
     ["HTTP 500 with JSON", { kind: "status", status: 500, body: "{}" }],
     ["HTTP 429", { kind: "status", status: 429, headers: { "retry-after": "0" } }],
     ["JSON-RPC -32005", { kind: "error", code: -32005, message: "daily request count exceeded" }],
+    ["a rate limit said in words", { kind: "error", code: -32000, message: "Too Many Requests, slow down" }],
     ["an answer that takes too long", { kind: "delay", ms: 600 }],
   ] as const)("outlives %s", async (_name, fault) => {
     proxy.rules = [first(2, () => fault), chainIdIs31337];

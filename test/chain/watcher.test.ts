@@ -193,6 +193,25 @@ describe("the watcher", () => {
     ]);
   });
 
+  it("sees what a reorganisation put into blocks that had long been read", async () => {
+    const watched = await begin(1);
+    await mine(20);
+    await settled(watched);
+    const { account } = world.fixture.sides[0];
+    const call = world.escrow.deposit(channel, channel.participant0, 4n);
+    const transaction = await account.populateTransaction({ ...call, gasLimit: 200_000n });
+    await world.rpc("anvil_reorg", 18, [[await account.signTransaction(transaction), 1]]);
+    await mine(1);
+    await settled(watched);
+    expect(watched.story()).toEqual([
+      "opened seen",
+      "opened confirmed",
+      "deposited seen",
+      "deposited confirmed",
+    ]);
+    expect(watched.notices[2]?.block.number).toBeLessThan((await height()) - 12);
+  });
+
   it("notices after a restart what a reorganisation took while it was down", async () => {
     const before = await begin(3);
     await world.deposit(channel, 0, 1n);
