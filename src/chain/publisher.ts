@@ -14,9 +14,9 @@ import { byNonce, byUrgency, Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import { Outbox } from "./outbox.ts";
 import { Pricing } from "./pricing.ts";
-import { decodeRevert } from "./revert.ts";
+import { outcomeOf, receiptOf } from "./receipt.ts";
 import { send } from "./send.ts";
-import { revertDataOf, simulate } from "./simulate.ts";
+import { simulate } from "./simulate.ts";
 import { Alarm, orAborted } from "./wait.ts";
 
 export interface PublisherInit {
@@ -249,7 +249,7 @@ export class Publisher {
   async #track(job: Job, head: Header, count: number, signal: AbortSignal): Promise<void> {
     const record = job.record!;
     if (record.nonce < count) {
-      const receipt = await this.#receiptOf(record, signal);
+      const receipt = await receiptOf(record, this.#init.eth, signal);
       if (receipt !== undefined) await this.#settle(job, record, receipt, head, signal);
       else await this.#unaccounted(job, record, head, count, signal);
       return;
@@ -262,14 +262,6 @@ export class Publisher {
     }
     if (await this.#offerMore(job, record, head, signal)) return;
     if (this.#now() * 1000 - job.sentAt >= RESEND_MS) await this.#send(job, signal);
-  }
-
-  async #receiptOf(record: IntentRecord, signal: AbortSignal): Promise<Receipt | undefined> {
-    for (const attempt of [...record.attempts].reverse()) {
-      const receipt = await this.#init.eth.receipt(attempt.hash, { signal, retries: 0 });
-      if (receipt !== undefined) return receipt;
-    }
-    return undefined;
   }
 
   async #settle(
@@ -286,20 +278,12 @@ export class Publisher {
     const needed = this.#needed;
     job.say({ stage: "mined", hash, confirmations, needed });
     if (confirmations < needed) return;
-    await this.#finish(job, record, await this.#outcomeOf(record, receipt, signal));
+    await this.#finish(
+      job,
+      record,
+      await outcomeOf(record, receipt, this.#init.account.address, this.#init.eth, signal),
+    );
     job.say({ stage: "confirmed", hash, confirmations, needed });
-  }
-
-  async #outcomeOf(record: IntentRecord, receipt: Receipt, signal: AbortSignal): Promise<Outcome> {
-    const { transactionHash: hash, gasUsed, effectiveGasPrice: gasPrice } = receipt;
-    const block = { number: receipt.blockNumber, hash: receipt.blockHash };
-    const attempt = record.attempts.find((other) => other.hash === hash);
-    if (attempt?.cancels) return { ok: false, code: "tx_cancelled", hash };
-    if (receipt.succeeded) return { ok: true, hash, block, gasUsed, gasPrice };
-    const { eth, account } = this.#init;
-    // The state after the block is the nearest that can be asked: it names the reason in nearly every case.
-    const data = await revertDataOf(account.address, record, { blockHash: block.hash }, eth, { signal });
-    return { ok: false, code: "tx_reverted", hash, block, revert: decodeRevert(data) };
   }
 
   /** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */
