@@ -1,6 +1,7 @@
 import type { ConnectionGater, MultiaddrConnection } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { PeerLimits } from "./limits.ts";
+import { endWebSocketAfter } from "./webSocketEnd.ts";
 
 const CODE_IP4 = 4;
 const CODE_IP6 = 41;
@@ -31,6 +32,7 @@ export class Gate {
   readonly #limits: PeerLimits;
   readonly #hosts = new Map<string, HostCount>();
   readonly #pending = new WeakSet<MultiaddrConnection>();
+  readonly #lingering = new Map<string, number>();
 
   constructor(limits: PeerLimits) {
     this.#limits = limits;
@@ -66,10 +68,26 @@ export class Gate {
     if (count !== undefined) count.pending--;
   }
 
+  /** Counts the WebSockets to `peerId` that it does not let us close, so that it cannot collect them. */
+  #linger(peerId: string, lingers: boolean): void {
+    const count = (this.#lingering.get(peerId) ?? 0) + (lingers ? 1 : -1);
+    if (count > 0) this.#lingering.set(peerId, count);
+    else this.#lingering.delete(peerId);
+  }
+
   gater(): ConnectionGater {
+    const { closeMs, maxLingeringSockets } = this.#limits;
     return {
       denyDialMultiaddr: () => false,
-      denyInboundConnection: (connection) => this.refuses(connection),
+      denyDialPeer: (peer) => (this.#lingering.get(peer.toString()) ?? 0) >= maxLingeringSockets,
+      denyInboundConnection: (connection) => {
+        endWebSocketAfter(connection, closeMs, () => undefined);
+        return this.refuses(connection);
+      },
+      denyOutboundConnection: (peer, connection) => {
+        endWebSocketAfter(connection, closeMs, (lingers) => this.#linger(peer.toString(), lingers));
+        return false;
+      },
       denyInboundUpgradedConnection: (_peer, connection) => {
         this.settle(connection);
         return false;

@@ -5,6 +5,7 @@ export interface PeerLimits {
   readonly maxPendingConnections: number;
   readonly maxPendingPerHost: number;
   readonly inboundPerSecondPerHost: number;
+  readonly maxLingeringSockets: number;
   readonly maxStrangers: number;
   readonly maxStreamsPerConnection: number;
   readonly maxSessionStreams: number;
@@ -37,6 +38,7 @@ export const PEER_LIMITS: PeerLimits = {
   maxPendingConnections: 128,
   maxPendingPerHost: 32,
   inboundPerSecondPerHost: 64,
+  maxLingeringSockets: 8,
   maxStrangers: 512,
   maxStreamsPerConnection: 32,
   maxSessionStreams: 2,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
-import { ack, childPath, noncesOf, soon, startHost, stopHosts, TCP, until } from "./harness.ts";
+import { ack, childPath, noncesOf, soon, startHost, stopHosts, TCP, until, WS } from "./harness.ts";
 
 const children: ChildProcess[] = [];
 
@@ -12,9 +12,13 @@ afterEach(async () => {
 });
 
 /** Starts a host in another process; resolves with its address. */
-async function startChild(index: number, listen = TCP): Promise<{ child: ChildProcess; address: string }> {
+async function startChild(
+  index: number,
+  listen = TCP,
+  ...peer: string[]
+): Promise<{ child: ChildProcess; address: string }> {
   const flags = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"];
-  const child = spawn(process.execPath, [...flags, childPath, String(index), listen], {
+  const child = spawn(process.execPath, [...flags, childPath, String(index), listen, ...peer], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   children.push(child);
@@ -76,6 +80,49 @@ describe("a peer in another process", () => {
     await until("a session again", () => a.opened.length === 2, 15_000);
     a.opened.at(-1)!.send(ack(5));
     await until("it answers", () => a.received.length === 1);
+  }, 60_000);
+
+  it.each([
+    ["that it opened", TCP, true],
+    ["that we opened", TCP, false],
+    ["that it opened", WS, true],
+  ])(
+    "that freezes keeps no socket %s, over %s",
+    async (_who, listen, inbound) => {
+      const sockets = () =>
+        process.getActiveResourcesInfo().filter((name) => name.startsWith("TCPSocket")).length;
+      const a = await startHost(1, { listen: [listen], limits: { pingMs: 200, pingTimeoutMs: 400 } });
+      const before = sockets();
+      const frozen = await startChild(2, listen, ...(inbound ? [a.address] : []));
+      if (!inbound) await a.host.connect(frozen.address, soon());
+      await until("a session", () => a.opened.length === 1);
+      expect(sockets()).toBeGreaterThan(before);
+      frozen.child.kill("SIGSTOP");
+      await until("it is let go", () => a.closed.length === 1);
+      await until("its socket is gone", () => sockets() === before, 12_000);
+      expect(a.host.connections()).toBe(0);
+    },
+    60_000,
+  );
+
+  it("that freezes is not dialled over WebSocket again and again, each time for a socket", async () => {
+    const a = await startHost(1, {
+      limits: { pingMs: 200, pingTimeoutMs: 400, maxLingeringSockets: 1, closeMs: 200 },
+    });
+    const frozen = await startChild(2, WS);
+    await a.host.connect(frozen.address, soon());
+    frozen.child.kill("SIGSTOP");
+    await until("it is let go", () => a.closed.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await expect(a.host.connect(frozen.address, soon())).rejects.toMatchObject({
+      code: "dial_failed",
+      fields: { reason: expect.stringContaining("DialDenied") },
+    });
+    frozen.child.kill("SIGCONT");
+    await until("the old one is gone, and it is dialled again", () => {
+      void a.host.connect(frozen.address, soon()).catch(() => undefined);
+      return a.opened.length === 2;
+    });
   }, 60_000);
 
   it("started anew with the same key takes the place of its dead self", async () => {
