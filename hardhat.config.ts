@@ -27,15 +27,21 @@ function numberFromEnv(name: string, fallback: number): number {
   return value === undefined ? fallback : Number(value);
 }
 
-const helpers = readdirSync(new URL("contracts/test", import.meta.url), { recursive: true, encoding: "utf8" })
+const tests = readdirSync(new URL("contracts/test", import.meta.url), { recursive: true, encoding: "utf8" })
   .map((name) => `contracts/test/${name.replaceAll("\\", "/")}`)
-  .filter((name) => name.endsWith(".sol") && !name.endsWith("/TestToken.sol"));
+  .filter((name) => name.endsWith(".t.sol") || name.includes("/tokens/"));
+
+const profile = {
+  compilers: [{ ...compiler, settings: shipped }],
+  overrides: Object.fromEntries(tests.map((name) => [name, { ...compiler, settings: quick }])),
+  toolVersionsInBuildInfo: true,
+};
 
 export default defineConfig({
   plugins: [hardhatEthers, hardhatIgnitionEthers, hardhatTypechain],
   solidity: {
-    compilers: [{ ...compiler, settings: shipped }],
-    overrides: Object.fromEntries(helpers.map((name) => [name, { ...compiler, settings: quick }])),
+    // Deployments use the production profile, which would otherwise drop these settings.
+    profiles: { default: profile, production: profile },
     splitTestsCompilation: true,
   },
   test: {
@@ -49,5 +55,13 @@ export default defineConfig({
   typechain: { outDir: "src/chain/generated", tsNocheck: false },
   networks: {
     default: { type: "edr-simulated", chainType: "l1" },
+    /** A chain that runs already, such as anvil or `hardhat node`. */
+    local: { type: "http", chainType: "l1", url: process.env.LOCAL_RPC_URL ?? "http://127.0.0.1:8545" },
+  },
+  ignition: {
+    // Any salt will do, but it must never change: the escrow's address follows from it and from the bytecode.
+    strategyConfig: {
+      create2: { salt: "0x0000000000000000000000000000000000000000000000000000000072767431" },
+    },
   },
 });
