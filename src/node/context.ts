@@ -28,6 +28,8 @@ export interface NodeContext {
   readonly stopping: AbortSignal;
   /** Something happened after which nothing may be signed: the node stops and says why. */
   readonly fail: (error: unknown) => void;
+  /** Both sides of a channel have compared notes on a session. */
+  readonly established: (channelId: ChannelId) => void;
   /** A channel must be looked after when time passes or blocks come. */
   readonly attend: (channelId: ChannelId, attention: boolean) => void;
 }

@@ -21,6 +21,7 @@ import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { Peers } from "./peers.ts";
+import { Recovery } from "./recovery.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** Seams for tests of crashes: a store that loses power. */
@@ -136,12 +137,16 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
       backlog: new Backlog(),
       stopping: stopping.signal,
       fail: (error) => upkeep.fail(error),
+      established: (id) => recovery.established(id),
       attend: (id, wanted) => void (wanted ? channels.attention.add(id) : channels.attention.delete(id)),
     };
     channels = new Channels(context);
     const opener = new Opener(context, channels, options.policy ?? {});
     peers = new Peers(context, channels, opener);
-    const upkeep = new Upkeep({ context, channels, watcher, publisher, host, database, stopping });
+    const escrowBlock = options.escrowBlock ?? 0;
+    const { integrity } = database;
+    const recovery = new Recovery({ context, channels, watcher, integrity, escrowBlock });
+    const upkeep = new Upkeep({ recovery, context, channels, watcher, publisher, host, database, stopping });
     const paidOnce = new PaidOnce(database.store);
     return {
       context,

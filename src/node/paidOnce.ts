@@ -10,8 +10,9 @@ import type { PaymentOrder, Receipt } from "./payment.ts";
 /** Payments with ids of the application's under way at once: each waits for one acknowledgement. */
 const MAX_PENDING = 1_000_000;
 
-/** Where a payment that is or was made stands. */
+/** A payment that is or was made, and where it stands. */
 interface Place {
+  readonly paymentId: Uint8Array;
   readonly nonce: bigint;
   readonly index: number;
 }
@@ -39,8 +40,11 @@ export class PaidOnce {
   /** Orders without an id are simply paid. The runs of the receipt are one per payment. */
   async payMany(mailbox: ChannelMailbox, orders: readonly PaymentOrder[]): Promise<BatchReceipt> {
     const places = await this.#payAll(mailbox, orders);
+    const ids = new Uint8Array(orders.length * PAYMENT_ID_BYTES);
+    for (const [at, { paymentId }] of places.entries()) ids.set(paymentId, at * PAYMENT_ID_BYTES);
     return {
       count: orders.length,
+      ids,
       runs: places.map(({ nonce, index }) => ({ nonce, first: index, count: 1 })),
     };
   }
@@ -90,7 +94,9 @@ export class PaidOnce {
     );
     const made = placesOf(await paying);
     await Promise.all(waiting);
-    return known.map((place) => place ?? made.next().value!);
+    return known.map((place, at) =>
+      place === undefined ? made.next().value! : { ...place, paymentId: orders[at]!.id! },
+    );
   }
 
   async #find(
@@ -111,8 +117,14 @@ export class PaidOnce {
 }
 
 function* placesOf(receipt: BatchReceipt | undefined): Generator<Place, undefined> {
-  for (const { nonce, first, count } of receipt?.runs ?? []) {
-    for (let i = 0; i < count; i++) yield { nonce, index: first + i };
+  if (receipt === undefined) return;
+  let offset = 0;
+  for (const { nonce, first, count } of receipt.runs) {
+    for (let i = 0; i < count; i++) {
+      const paymentId = receipt.ids.subarray(offset, offset + PAYMENT_ID_BYTES);
+      offset += PAYMENT_ID_BYTES;
+      yield { paymentId, nonce, index: first + i };
+    }
   }
 }
 

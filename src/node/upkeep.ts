@@ -6,6 +6,7 @@ import type { Database } from "../store/database.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { Recovery } from "./recovery.ts";
 
 interface UpkeepInit {
   readonly context: NodeContext;
@@ -13,6 +14,7 @@ interface UpkeepInit {
   readonly watcher: Watcher;
   readonly publisher: Publisher;
   readonly host: PeerHost;
+  readonly recovery: Recovery;
   readonly database: Database;
   readonly stopping: AbortController;
 }
@@ -39,21 +41,27 @@ export class Upkeep {
     const { channels, watcher, publisher, host, context, database } = this.#init;
     void context.committer.failed.then((error) => this.fail(error));
     await channels.scan();
-    if (database.integrity.lost) {
-      const message = `the database lost data (${database.integrity.details.join("; ")}); every channel waits for its peer`;
-      context.emit("warning", { code: "database_lost_data", message });
-    }
     try {
       await publisher.start();
       await watcher.start();
       await watcher.ready(context.stopping);
-      await host.start();
+      if (!database.integrity.lost) await host.start();
     } catch (error) {
       await this.#stop(false);
       throw error;
     }
     this.#timer = setInterval(() => this.#attend(), ATTEND_MS).unref();
     this.#attend();
+    if (database.integrity.lost) this.#recover();
+  }
+
+  /** In the background: disputes are looked after meanwhile, peers are met afterwards. */
+  #recover(): void {
+    const { recovery, host, stopping } = this.#init;
+    recovery
+      .prepare(stopping.signal)
+      .then(() => host.start())
+      .catch((error: unknown) => this.fail(error));
   }
 
   stop(): Promise<void> {

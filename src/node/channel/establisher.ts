@@ -25,6 +25,8 @@ export class Establisher {
   readonly #mailbox: ChannelMailbox;
   /** The session our `Reestablish` went to. */
   #told: PeerSession | undefined;
+  /** Resolves when it was said: nothing else about the channel may leave before. */
+  #telling: Promise<void> = Promise.resolve();
   /** The session on which the other side's was heard: once is enough, more would make us resend for nothing. */
   #heard: PeerSession | undefined;
   /** The session on which the other side's was answered in full. */
@@ -63,9 +65,15 @@ export class Establisher {
   }
 
   /** Says where we stand, once per session, after making sure that all of it is durable. */
-  async tell(session: PeerSession): Promise<void> {
-    if (this.#told === session) return;
-    this.#told = session;
+  tell(session: PeerSession): Promise<void> {
+    if (this.#told !== session) {
+      this.#told = session;
+      this.#telling = this.#tell(session);
+    }
+    return this.#telling;
+  }
+
+  async #tell(session: PeerSession): Promise<void> {
     const { state, context, channelId } = this.#mailbox;
     await context.committer.flush();
     if (session.closed.aborted) return;
@@ -148,6 +156,7 @@ export class Establisher {
     withdrawer.resume(session);
     closer.resume(session);
     payer.kick();
+    this.#mailbox.context.established(this.#mailbox.channelId);
     for (const go of this.#waiting) go();
     this.#waiting.clear();
   }

@@ -27,6 +27,8 @@ import { indexOps, PaymentIds } from "./paymentIds.ts";
 /** Several payments made at once; resolves when the payee holds all of them. */
 export interface BatchReceipt {
   readonly count: number;
+  /** The payments' ids, 16 bytes each, in the order they were given. */
+  readonly ids: Uint8Array;
   /** Runs of payments, in the order they were given. */
   readonly runs: readonly { readonly nonce: bigint; readonly first: number; readonly count: number }[];
 }
@@ -81,6 +83,7 @@ export class Payer {
   /** Queues many payments with one promise: the way for streams. All or none are accepted into the queue. */
   payMany(orders: readonly PaymentOrder[]): Promise<BatchReceipt> {
     this.#check(orders);
+    const ids = new Uint8Array(orders.length * PAYMENT_ID_BYTES);
     return new Promise((resolve, reject) => {
       const runs: { nonce: bigint; first: number; count: number }[] = [];
       let open = 0;
@@ -95,13 +98,17 @@ export class Payer {
           count,
           paid: (nonce) => {
             runs[position]!.nonce = nonce;
-            if (--open === 0) resolve({ count: orders.length, runs });
+            if (--open === 0) resolve({ count: orders.length, ids, runs });
           },
           failed: reject,
         });
       };
+      let offset = 0;
       for (const order of orders) {
-        const chunk = this.#queue(order, order.id ?? this.#ids.next());
+        const paymentId = order.id ?? this.#ids.next();
+        ids.set(paymentId, offset);
+        offset += PAYMENT_ID_BYTES;
+        const chunk = this.#queue(order, paymentId);
         if (run?.chunk === chunk) {
           run.count++;
         } else {

@@ -1,0 +1,85 @@
+import { decodeEvent } from "../chain/event.ts";
+import { LogRange } from "../chain/logRange.ts";
+import type { Watcher } from "../chain/watcher.ts";
+import { type ChannelId, MAX_SIGNED_DEADLINE, sideOf, signerOf } from "../protocol/index.ts";
+import type { Integrity } from "../store/database.ts";
+import type { Channels } from "./channels.ts";
+import type { NodeContext } from "./context.ts";
+
+interface RecoveryInit {
+  readonly context: NodeContext;
+  readonly channels: Channels;
+  readonly watcher: Watcher;
+  readonly integrity: Integrity;
+  /** The block the escrow was deployed in. */
+  readonly escrowBlock: number;
+}
+
+/** How often the clock is looked at while peers are kept out. */
+const LOOK_MS = 250;
+
+/**
+ * What a node does whose database may have lost something it had promised. Channels whose record is gone are found
+ * on chain; peers are met only when every withdrawal or close it may have signed and forgotten has lapsed; then they
+ * show what they hold, and when all have, the loss is settled.
+ */
+export class Recovery {
+  readonly #init: RecoveryInit;
+  #missing: Set<ChannelId> | undefined;
+
+  constructor(init: RecoveryInit) {
+    this.#init = init;
+  }
+
+  /** Resolves when peers may be met. At once if nothing was lost. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { context, integrity, channels } = this.#init;
+    if (!integrity.lost) return;
+    await this.#findChannels(signal);
+    this.#missing = new Set(channels.ids());
+    const details = integrity.details.join("; ");
+    context.emit("warning", {
+      code: "database_lost_data",
+      message: `the database lost data (${details}); peers are met once what it may have signed has lapsed, up to an hour`,
+    });
+    if (this.#missing.size > 0) await this.#outwaitSignatures(signal);
+    else await integrity.settle();
+  }
+
+  /** The peer of this channel has shown what it holds. */
+  established(id: ChannelId): void {
+    if (this.#missing === undefined || !this.#missing.delete(id) || this.#missing.size > 0) return;
+    this.#missing = undefined;
+    const { context, integrity } = this.#init;
+    integrity.settle().catch((error: unknown) => context.fail(error));
+  }
+
+  /** A signed deadline lies at most an hour beyond the newest block of its time, which was no later than today's. */
+  async #outwaitSignatures(signal: AbortSignal): Promise<void> {
+    const { chain } = this.#init.context;
+    const until = chain.newestTime() + MAX_SIGNED_DEADLINE;
+    while (chain.confirmedTime() <= until) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Takes up channels of ours that the chain knows and the database does not. */
+  async #findChannels(signal: AbortSignal): Promise<void> {
+    const { context, channels, watcher, escrowBlock } = this.#init;
+    const range = new LogRange(context.chain.eth, context.escrow.address);
+    const newest = watcher.newestBlock()?.number ?? 0;
+    for (let from = escrowBlock; from <= newest; ) {
+      const { logs, to } = await range.read(from, newest, { signal });
+      for (const log of logs) {
+        const event = decodeEvent(log);
+        if (event?.kind !== "opened" || channels.has(event.channelId)) continue;
+        const side = sideOf(event.channel, context.account);
+        if (side === undefined || signerOf(event.channel, side) !== context.signer) continue;
+        const { newest: reading } = await context.chain.read(event.channelId, event.channel, signal);
+        if (reading.status !== "settled") await channels.create(event.channelId, event.channel, side);
+      }
+      from = to + 1;
+    }
+  }
+}

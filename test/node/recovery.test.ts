@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { ClassicLevel } from "classic-level";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { channelIdToBytes } from "../../src/protocol/index.ts";
+import { channelKey } from "../../src/store/keys.ts";
+import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
+
+let world: World;
+let alice: TestNode;
+let bob: TestNode;
+
+beforeAll(async () => {
+  world = await openWorld();
+  [alice, bob] = [await world.node(), await world.node()];
+}, 60_000);
+
+afterAll(() => world?.stop());
+
+const DEPOSIT = 10n ** 15n;
+
+describe("a node whose database lost a channel's record", () => {
+  it("finds the channel on chain, lets what it may have signed lapse, and gets its own history back", async () => {
+    const { channelId } = await openFunded(alice, bob, DEPOSIT);
+    const id = new Uint8Array(16).fill(7);
+    await alice.node.pay({ channelId, amount: 40n, id });
+    await alice.node.pay({ channelId, amount: 2n });
+    await bob.node.pay({ channelId, amount: 5n });
+    await alice.node.stop();
+
+    const level = new ClassicLevel<Uint8Array, Uint8Array>(join(alice.options.directory, "level"), {
+      keyEncoding: "view",
+      valueEncoding: "view",
+    });
+    await level.del(channelKey(channelIdToBytes(channelId)), { sync: true });
+    await level.close();
+
+    await alice.restart();
+    await expect.poll(() => alice.warnings).toContain("database_lost_data");
+    expect(alice.node.addresses).toEqual([]);
+    const known = await alice.node.channel(channelId);
+    expect([known.sent, known.received]).toEqual([0n, 0n]);
+
+    await world.pass(3_700);
+    await expect.poll(() => alice.node.addresses.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    await alice.node.connect(bob.node.addresses[0]!);
+    await alice.node.ready(channelId);
+    await expect.poll(async () => (await alice.node.channel(channelId)).received).toBe(5n);
+    expect((await alice.node.channel(channelId)).sent).toBe(42n);
+
+    // The id index came back with the history: the same payment is not made twice.
+    const again = await alice.node.pay({ channelId, amount: 40n, id });
+    expect([again.nonce, again.index]).toEqual([1n, 0]);
+    const closed = await alice.node.close(channelId);
+    expect(closed.paidOut).toEqual([DEPOSIT - 42n + 5n, DEPOSIT + 42n - 5n]);
+
+    await alice.node.stop();
+    alice.warnings.length = 0;
+    await alice.restart();
+    expect(alice.warnings).not.toContain("database_lost_data");
+  }, 60_000);
+});
+
+describe("a node that is stopped and started again", () => {
+  it("keeps its channels, its totals and the payments of its application's ids", async () => {
+    const { channelId } = await openFunded(alice, bob, DEPOSIT);
+    const id = new Uint8Array(16).fill(9);
+    const first = await alice.node.pay({ channelId, amount: 11n, id });
+    await alice.node.stop();
+    await alice.restart();
+    await alice.node.connect(bob.node.addresses[0]!);
+    const second = await alice.node.pay({ channelId, amount: 11n, id });
+    expect(second).toEqual(first);
+    await expect(alice.node.pay({ channelId, amount: 12n, id })).rejects.toMatchObject({
+      code: "payment_conflict",
+    });
+    expect((await bob.node.channel(channelId)).received).toBe(11n);
+    const amounts: bigint[] = [];
+    for await (const batch of bob.node.received(channelId))
+      for (const { amount } of batch) amounts.push(amount);
+    expect(amounts).toEqual([11n]);
+  }, 60_000);
+});
