@@ -1,0 +1,55 @@
+// Two nodes on a local chain: `npm run demo -- --help` says what it does and takes.
+import { HELP, parseOptions, UsageError } from "./demo/options.ts";
+import { reportJson, reportText } from "./demo/report.ts";
+import { runDemo } from "./demo/run.ts";
+import { LiveScreen, PlainScreen } from "./demo/screen.ts";
+
+/** Far beyond any machine's time: what hangs is ended and said. */
+const LIMIT_MS = 15 * 60_000;
+
+const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+class Interrupted extends Error {}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options === undefined) {
+    process.stdout.write(HELP);
+    return EXIT.ok;
+  }
+  const interrupt = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(name, () => interrupt.abort(new Interrupted()));
+  }
+  const { json, prices } = options;
+  // Standard output belongs to the machine that asked for JSON.
+  const screen = json
+    ? new PlainScreen(process.stderr)
+    : process.stdout.isTTY
+      ? new LiveScreen(process.stdout)
+      : new PlainScreen(process.stdout);
+  try {
+    const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(LIMIT_MS)]);
+    const result = await runDemo(options, screen, signal);
+    screen.end();
+    process.stdout.write(json ? reportJson(result, prices) : reportText(result, prices));
+    return result.verdict.ok ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    screen.fail();
+    screen.end();
+    if (interrupt.signal.aborted) return EXIT.interrupted;
+    throw error;
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    const usage = error instanceof UsageError;
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(usage ? `${message}\n\n${HELP}` : `the demo failed: ${message}\n`);
+    process.exitCode = usage ? EXIT.usage : EXIT.failed;
+  },
+);
