@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  type ChannelState,
   checkResent,
   isLie,
   MAX_UNACKNOWLEDGED,
@@ -29,6 +30,12 @@ import {
   sent,
   unwrap,
 } from "./support/channel.ts";
+
+/** `state` as if the payee credited more than it does. */
+function credulous(state: ChannelState): ChannelState {
+  const credited = { ...state.terms.credited, deposits: [9999n, 9999n] as const };
+  return { ...state, terms: { ...state.terms, credited } };
+}
 
 describe("open: paying", () => {
   it("moves money one way and back, and both sides agree on every number", () => {
@@ -94,8 +101,8 @@ describe("open: paying", () => {
     const holding = { ...b, received: { ...b.received, locked: 300n } };
     const { update } = sent({ ...a, sent: { ...a.sent, locked: 300n } }, 700n);
     expect(receiveUpdates(holding, [update], portsOf(1)).taken).toBe(1);
-    const over = resigned({ ...update, entries: payments(701n) }, { transferred: 701n }, KEYS[0]);
-    expect(receiveUpdates(holding, [over], portsOf(1)).taken).toBe(0);
+    const over = sent({ ...credulous(a), sent: { ...a.sent, locked: 300n } }, 701n).update;
+    expect(receiveUpdates(holding, [over], portsOf(1)).refusal?.code).toBe("capacity_exceeded");
   });
 });
 
@@ -182,12 +189,7 @@ describe("open: being paid", () => {
   it("takes the whole backing and not one unit more", () => {
     const [a, b] = openPair();
     expect(received(b, sent(a, 1000n).update).received.transferred).toBe(1000n);
-    const entries = payments(1001n);
-    const rich = {
-      ...a,
-      terms: { ...a.terms, credited: { ...a.terms.credited, deposits: [9999n, 0n] as const } },
-    };
-    const over = unwrap(sendUpdate(rich, entries, portsOf(0))).update;
+    const over = sent(credulous(a), 1001n).update;
     const { refusal } = receiveUpdates(b, [over], portsOf(1));
     expect(refusal).toMatchObject({ code: "capacity_exceeded", fields: { available: 1000n, needed: 1001n } });
     expect(isLie(refusal!)).toBe(true);
@@ -231,6 +233,7 @@ describe("open: being paid", () => {
       resigned({ ...update, entries: payments(4n) }, { transferred: 4n }, KEYS[0]),
       { ...update, entries: payments(5n) },
       { ...update, proof: { ...update.proof, signature: new Uint8Array(65) } },
+      { ...update, proof: { ...update.proof, transferred: 6n } },
     ];
     for (const fork of forks) expect(codeOf(checkResent(fork, update))).toBe("nonce_fork");
   });

@@ -129,6 +129,9 @@ describe("stopping", () => {
     const next = receiveUpdates(lapsed, [sent(first.state, 1n).update], portsOf(1));
     expect(next).toMatchObject({ taken: 1, evidence: true });
     expect(next.state.accepted).toBe(0n);
+    // Nor is a close ever signed over it, whatever stop is announced next.
+    const again = unwrap(receiveStop(unwrap(stopForClose(next.state)).state, 2n)).state;
+    expect(isQuiescent(again)).toBe(false);
   });
 
   it("holds the other side to the one stop it announced", () => {

@@ -56,6 +56,9 @@ export interface Disk {
 /** Updates beyond a gap that are kept while what is missing may still come. */
 const MAX_HELD = 64;
 
+/** Seconds that a signed close must have left to be announced on a new connection: longer than anything is in flight. */
+const LEAST_LEFT_OF_CLOSE = 300n;
+
 function readingOf(state: EscrowState): ChainReading {
   const { status, deposits, withdrawn, deadline, recorded } = state;
   return { status, deposits, withdrawn, deadline, recorded: [recorded[0].nonce, recorded[1].nonce] };
@@ -271,7 +274,11 @@ export class Peer {
   /** What was announced or signed before is said again, byte for byte. */
   #establish(): void {
     const { stop } = this.state.terms;
-    if (stop !== undefined) {
+    // Said again when it is about to lapse, a stop reaches a side for which it has lapsed: that one would stop anew,
+    // and take what we pay after our own lapse for a lie.
+    const left = (stop?.signed?.deadline ?? 0n) - this.#chain.newest.time;
+    const dying = stop?.signed !== undefined && left < LEAST_LEFT_OF_CLOSE;
+    if (stop !== undefined && !dying) {
       this.#outbox.push({ kind: "stop", nonce: stop.ours });
       if (stop.signed !== undefined) this.#sendCloseSignature(stop.signed);
     }
