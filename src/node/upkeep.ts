@@ -128,12 +128,21 @@ export class Upkeep {
     await this.#init.channels.forget(mailbox);
   }
 
+  /** A disk that fails only now must not keep sockets and timers from being let go of. */
+  async #rest(): Promise<void> {
+    const { channels, context } = this.#init;
+    try {
+      if (context.committer.failure !== undefined) return;
+      for (const mailbox of channels.loaded()) await mailbox.rest();
+    } catch (error) {
+      context.log.error({ error }, "what was noted last is not written; reconnecting tells it again");
+    }
+  }
+
   async #stop(flush: boolean): Promise<void> {
     const { host, watcher, publisher, database, stopping, channels, context } = this.#init;
     clearInterval(this.#timer);
-    if (flush && context.committer.failure === undefined) {
-      for (const mailbox of channels.loaded()) await mailbox.rest();
-    }
+    if (flush) await this.#rest();
     stopping.abort(new DOMException("the node is stopping", "AbortError"));
     for (const mailbox of channels.loaded()) mailbox.payer.stop();
     await host.stop();
