@@ -1,7 +1,7 @@
 import { decodeEvent } from "../chain/event.ts";
 import { LogRange } from "../chain/logRange.ts";
 import type { Watcher } from "../chain/watcher.ts";
-import { type ChannelId, MAX_SIGNED_DEADLINE, sideOf, signerOf } from "../protocol/index.ts";
+import { type ChannelId, MAX_SIGNED_DEADLINE, renumberCredits, sideOf, signerOf } from "../protocol/index.ts";
 import type { Integrity } from "../store/database.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
@@ -44,6 +44,7 @@ export class Recovery {
     });
     if (this.#missing.size > 0) await this.#outwaitSignatures(signal);
     else await integrity.settle();
+    await this.#renumber();
   }
 
   /** The peer of this channel has shown what it holds. */
@@ -52,6 +53,15 @@ export class Recovery {
     this.#missing = undefined;
     const { context, integrity } = this.#init;
     integrity.settle().catch((error: unknown) => context.fail(error));
+  }
+
+  /** Announcements whose numbers we may have given before would be taken for old ones, or for lies. */
+  async #renumber(): Promise<void> {
+    const { channels } = this.#init;
+    for (const id of [...channels.ids()]) {
+      const mailbox = await channels.load(id);
+      await mailbox.commit(renumberCredits(mailbox.state, BigInt(Date.now())), [], true);
+    }
   }
 
   /** A signed deadline lies at most an hour beyond the newest block of its time, which was no later than today's. */

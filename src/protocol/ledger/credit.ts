@@ -29,3 +29,13 @@ function sameCredits(a: Credits, b: Credits): boolean {
     a.closeLive === b.closeLive
   );
 }
+
+/**
+ * Numbers our announcements on from `sequence`: for a node that lost data and no longer knows which numbers it gave.
+ * `sequence` must be beyond all of them; Unix milliseconds are, as nobody announces a thousand times a second.
+ */
+export function renumberCredits(state: ChannelState, sequence: bigint): ChannelState {
+  const { announced } = state.terms;
+  if (announced.sequence >= sequence) return state;
+  return withTerms(state, { announced: { ...announced, sequence } });
+}
