@@ -3,18 +3,29 @@ import type { Multiaddr } from "@multiformats/multiaddr";
 import type { PeerLimits } from "./limits.ts";
 import { endWebSocketAfter } from "./webSocketEnd.ts";
 
-const CODE_IP4 = 4;
-const CODE_IP6 = 41;
-/** An IPv6 customer owns at least a /64, so that is one host. */
-const IP6_PREFIX_BYTES = 8;
+/** The eight groups of an IPv6 address as numbers. */
+function groupsOf(address: string): number[] {
+  const [head = "", tail] = address.split("::");
+  const parse = (part: string) =>
+    part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
+  const first = parse(head);
+  const last = tail === undefined ? [] : parse(tail);
+  return [...first, ...new Array<number>(Math.max(0, 8 - first.length - last.length)).fill(0), ...last];
+}
 
-/** Who a connection counts for: an IPv4 address or an IPv6 /64. */
+/**
+ * Who a connection counts for: an IPv4 address, or an IPv6 /64, the least that one customer owns. An IPv4 address in
+ * IPv6 form is itself.
+ */
 export function hostOf(address: Multiaddr): string {
-  for (const { code, value, bytes } of address.getComponents()) {
-    if (code === CODE_IP4) return value ?? "ip4";
-    // One byte of code, then the address.
-    if (code === CODE_IP6 && bytes !== undefined)
-      return [...bytes.subarray(1, 1 + IP6_PREFIX_BYTES)].join(".");
+  for (const { name, value } of address.getComponents()) {
+    if (name === "ip4" && value !== undefined) return value;
+    if (name !== "ip6" || value === undefined) continue;
+    const groups = groupsOf(value);
+    const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+    if (!mapped) return groups.slice(0, 4).join(":");
+    const [high = 0, low = 0] = groups.slice(6);
+    return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
   }
   return "other";
 }

@@ -124,6 +124,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
   readonly #sessions = new Map<Address, LinkSession>();
   readonly #connecting = new SharedTasks<LinkSession>();
   readonly #stopped = new AbortController();
+  #destroyRawSockets: () => void = () => undefined;
 
   constructor(network: Libp2p, identity: Identity, limits: PeerLimits, init: PeerHostInit) {
     this.peerId = network.peerId.toString();
@@ -153,7 +154,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
       maxOutboundStreams: this.#limits.maxSessionStreams,
     });
     await network.start();
-    guardRawSockets(network, this.#limits.upgradeMs);
+    this.#destroyRawSockets = guardRawSockets(network, this.#limits.upgradeMs);
     this.#log.info({ peerId: this.peerId, addresses: this.addresses() }, "peers can connect");
   }
 
@@ -164,6 +165,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     const closing = [...this.#sessions.values()].map((session) => session.end(reason));
     for (const meeting of [...this.#meetings.values()]) meeting.end(reason);
     await Promise.all(closing);
+    this.#destroyRawSockets();
     await this.#network.stop();
   }
 

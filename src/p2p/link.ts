@@ -27,7 +27,7 @@ export class Link {
   #wide = false;
   #receiver: LinkReceiver;
   #reason: PeerError | undefined;
-  #dismantled: Promise<void> | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   readonly #onDismantled: () => void;
 
   /** `onDismantled` is called when the stream is gone, after the last words were sent or given up. */
@@ -85,22 +85,24 @@ export class Link {
    * stream is gone.
    */
   end(reason: PeerError, tell = false): Promise<void> {
-    if (this.#dismantled === undefined) {
+    if (this.#reason === undefined) {
       this.#reason = reason;
       if (tell) {
         this.#outbox.push(encodeMessage({ kind: "error", code: reason.code, fields: reason.fields }));
       }
       this.#outbox.flush();
       this.#outbox.end(reason);
-      this.#dismantled = this.#dismantle();
       this.#receiver.onEnd(reason);
+      void this.#dismantle();
     }
-    return this.#dismantled;
+    return this.#gone.promise;
   }
 
   async #dismantle(): Promise<void> {
     const stream = this.#stream;
     try {
+      // Whoever does not read need not be waited for, and what waits for it is let go.
+      if (this.#reason?.code === "peer_stalled") stream.abort(this.#reason);
       if (stream.status === "open") {
         // Bytes left behind a pause would keep the stream from closing.
         if (stream.readStatus === "paused") stream.resume();
@@ -110,6 +112,7 @@ export class Link {
       stream.abort(cause instanceof Error ? cause : new Error(reasonOf(cause)));
     } finally {
       this.#onDismantled();
+      this.#gone.resolve();
     }
     // The other side has its time to close too; then its end is taken away.
     if (stream.status === "open" || stream.status === "closing") {
