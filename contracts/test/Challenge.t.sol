@@ -178,11 +178,7 @@ contract ChallengeTest is EscrowTest {
         _refusedLocks(
             proof,
             _noLocks(),
-            abi.encodeWithSelector(
-                IChannelEscrow.ChannelEscrow_WrongLocksRoot.selector,
-                bytes32(0),
-                keccak256("")
-            )
+            abi.encodeWithSelector(IChannelEscrow.ChannelEscrow_WrongLocksRoot.selector, bytes32(0), keccak256(""))
         );
     }
 

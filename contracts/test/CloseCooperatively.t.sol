@@ -109,11 +109,12 @@ contract CloseCooperativelyTest is EscrowTest {
         _eq(d0 + d1 + w0 + w1 + deadline, 0, "nothing else is left");
     }
 
-    function _signatures(Channel memory channel, uint256 transferred0, uint256 transferred1, uint256 deadline)
-        private
-        view
-        returns (bytes memory, bytes memory)
-    {
+    function _signatures(
+        Channel memory channel,
+        uint256 transferred0,
+        uint256 transferred1,
+        uint256 deadline
+    ) private view returns (bytes memory, bytes memory) {
         bytes32 message = Messages.cooperativeClose(_id(channel), transferred0, transferred1, deadline);
         return (_sign(signerKeys[0], message), _sign(signerKeys[1], message));
     }

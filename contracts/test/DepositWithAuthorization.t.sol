@@ -9,10 +9,9 @@ import {PhantomToken} from "./tokens/PhantomToken.sol";
 import {WalletToken} from "./tokens/WalletToken.sol";
 
 contract DepositWithAuthorizationTest is EscrowTest {
-    bytes32 private constant RECEIVE_TYPEHASH =
-        keccak256(
-            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
-        );
+    bytes32 private constant RECEIVE_TYPEHASH = keccak256(
+        "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+    );
     uint256 private constant OWNER_KEY = 0x0733;
     bytes32 private constant SALT = bytes32(uint256(77));
     uint256 private constant UNTIL = 2 ** 40;
@@ -107,15 +106,14 @@ contract DepositWithAuthorizationTest is EscrowTest {
         escrow.depositWithAuthorization(channel, accounts[0], 600, owner, SALT, 0, UNTIL, signature);
     }
 
-    function _authorize(Channel memory channel, address participant, uint256 amount, bytes32 salt)
-        private
-        view
-        returns (bytes memory)
-    {
+    function _authorize(
+        Channel memory channel,
+        address participant,
+        uint256 amount,
+        bytes32 salt
+    ) private view returns (bytes memory) {
         bytes32 nonce = keccak256(abi.encode(_id(channel), participant, salt));
-        bytes32 structHash = keccak256(
-            abi.encode(RECEIVE_TYPEHASH, owner, address(escrow), amount, 0, UNTIL, nonce)
-        );
+        bytes32 structHash = keccak256(abi.encode(RECEIVE_TYPEHASH, owner, address(escrow), amount, 0, UNTIL, nonce));
         return _signFor(token.DOMAIN_SEPARATOR(), structHash);
     }
 

@@ -7,8 +7,9 @@ import {vm} from "./support/Vm.sol";
 import {PhantomToken} from "./tokens/PhantomToken.sol";
 
 contract DepositWithPermitTest is EscrowTest {
-    bytes32 private constant PERMIT_TYPEHASH =
-        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+    bytes32 private constant PERMIT_TYPEHASH = keccak256(
+        "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+    );
 
     uint256 private constant OWNER_KEY = 0x0733;
 

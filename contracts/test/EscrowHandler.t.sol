@@ -170,8 +170,7 @@ abstract contract EscrowHandler is EscrowTest {
         }
         uint256 which = _next(locks.length);
         address payerAddress = pairs[book.pair][payer];
-        bool countable = time < locks[which].expiry &&
-            !escrow.isClaimed(_id(book.channel), payerAddress, locks[which]);
+        bool countable = time < locks[which].expiry && !escrow.isClaimed(_id(book.channel), payerAddress, locks[which]);
         (, , uint256 before, ) = escrow.recordedProof(_id(book.channel), payerAddress);
         (uint256[] memory indices, bytes32[] memory preimages) = _one(which, _preimage(locks[which].id));
         escrow.claim(book.channel, payerAddress, locks, indices, preimages);
@@ -269,8 +268,7 @@ abstract contract EscrowHandler is EscrowTest {
         }
         if (kind == 1) {
             bytes memory sig = _key(book, thief, Messages.withdrawal(id, payer, book.withdrawn[thief] + 1, NEVER));
-            return
-                abi.encodeCall(escrow.withdraw, (channel, payer, book.withdrawn[thief] + 1, NEVER, sig, sig));
+            return abi.encodeCall(escrow.withdraw, (channel, payer, book.withdrawn[thief] + 1, NEVER, sig, sig));
         }
         if (kind == 2) {
             bytes memory sig = _key(book, thief, Messages.cooperativeClose(id, 0, 0, NEVER));
@@ -278,11 +276,7 @@ abstract contract EscrowHandler is EscrowTest {
         }
         if (kind == 3) {
             bytes memory sig = _key(book, thief, Messages.startClose(id, NEVER));
-            return
-                abi.encodeCall(
-                    escrow.startClose,
-                    (channel, victim, NEVER, sig, _proof(9, 9), sig, sig, _noLocks())
-                );
+            return abi.encodeCall(escrow.startClose, (channel, victim, NEVER, sig, _proof(9, 9), sig, sig, _noLocks()));
         }
         if (kind == 4) {
             // A proof that the victim never signed, put forward by its payee.
@@ -454,10 +448,7 @@ abstract contract EscrowHandler is EscrowTest {
         }
         (uint256 t0, uint256 t1) = (_next(2e6), _next(2e6));
         bool closing = _status(book.channel) == ChannelStatus.Closing;
-        (bytes memory s0, bytes memory s1) = _both(
-            book,
-            Messages.cooperativeClose(_id(book.channel), t0, t1, time)
-        );
+        (bytes memory s0, bytes memory s1) = _both(book, Messages.cooperativeClose(_id(book.channel), t0, t1, time));
         uint256 out = _outOf(book);
         escrow.closeCooperatively(book.channel, t0, t1, time, s0, s1);
         _ended(book, out);

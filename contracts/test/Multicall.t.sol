@@ -13,10 +13,7 @@ contract MulticallTest is EscrowTest {
         bytes memory signature = _signProof(channel, 1, proof);
         (uint256[] memory indices, bytes32[] memory preimages) = _one(1, _preimage(2));
         bytes[] memory calls = new bytes[](2);
-        calls[0] = abi.encodeCall(
-            escrow.startClose,
-            (channel, accounts[0], 0, "", proof, signature, "", locks)
-        );
+        calls[0] = abi.encodeCall(escrow.startClose, (channel, accounts[0], 0, "", proof, signature, "", locks));
         calls[1] = abi.encodeCall(escrow.claim, (channel, accounts[1], locks, indices, preimages));
         vm.prank(accounts[0]);
         IMulticall(address(escrow)).multicall(calls);
@@ -27,10 +24,7 @@ contract MulticallTest is EscrowTest {
     function test_ActsInItsCallersName() external {
         Channel memory channel = _openToken();
         bytes[] memory calls = new bytes[](1);
-        calls[0] = abi.encodeCall(
-            escrow.startClose,
-            (channel, accounts[0], 0, "", _none(), "", "", _noLocks())
-        );
+        calls[0] = abi.encodeCall(escrow.startClose, (channel, accounts[0], 0, "", _none(), "", "", _noLocks()));
         _expect(IChannelEscrow.ChannelEscrow_NotCloser.selector, stranger);
         vm.prank(stranger);
         IMulticall(address(escrow)).multicall(calls);

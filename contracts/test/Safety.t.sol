@@ -119,7 +119,9 @@ contract SafetyTest is EscrowTest {
         bool removes = false;
         if (kind <= 1 && capacity != 0) {
             uint256 amount = 1 + _next(capacity);
-            (locks, transferred) = kind == 0 ? (locks, transferred + amount) : (_added(payer, locks, amount), transferred);
+            (locks, transferred) = kind == 0
+                ? (locks, transferred + amount)
+                : (_added(payer, locks, amount), transferred);
         } else if (locks.length != 0) {
             uint256 index = _next(locks.length);
             if (kind == 2) {
@@ -148,7 +150,11 @@ contract SafetyTest is EscrowTest {
         for (uint256 i = 0; i < locks.length; ++i) {
             longer[i] = locks[i];
         }
-        longer[locks.length] = _lock(histories[payer].nextLock++, uint128(amount), time + PERIOD / 2 + _next(4 * PERIOD));
+        longer[locks.length] = _lock(
+            histories[payer].nextLock++,
+            uint128(amount),
+            time + PERIOD / 2 + _next(4 * PERIOD)
+        );
     }
 
     function _without(Lock[] memory locks, uint256 index) private pure returns (Lock[] memory shorter) {
@@ -327,11 +333,12 @@ contract SafetyTest is EscrowTest {
     }
 
     function _balances() private view returns (uint256[3] memory) {
-        return [
-            _balance(channel.token, accounts[honest]),
-            _balance(channel.token, accounts[thief]),
-            _balance(channel.token, address(escrow))
-        ];
+        return
+            [
+                _balance(channel.token, accounts[honest]),
+                _balance(channel.token, accounts[thief]),
+                _balance(channel.token, address(escrow))
+            ];
     }
 
     function _total() private view returns (uint256) {

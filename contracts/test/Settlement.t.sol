@@ -25,7 +25,12 @@ contract SettlementTest is EscrowTest {
         (uint256 share0, uint256 share1) = Settlement.shares(a, b, w0, w1, p, q);
         int256 total = int256(a + b - w0 - w1);
         int256 net = int256(a) - int256(w0) + int256(q) - int256(p);
-        int256 expected = net < 0 ? int256(0) : net > total ? total : net;
+        int256 expected =
+            net < 0
+                ? int256(0)
+                : net > total
+                    ? total
+                    : net;
         _eq(share0, uint256(expected), "share0");
         _eq(share0 + share1, uint256(total), "sum");
     }
@@ -41,10 +46,13 @@ contract SettlementTest is EscrowTest {
         }
     }
 
-    function testFuzz_NoSideGainsByPayingMoreOrReceivingLess(uint104 d0, uint104 d1, uint128 t0, uint128 t1, uint128 more)
-        external
-        pure
-    {
+    function testFuzz_NoSideGainsByPayingMoreOrReceivingLess(
+        uint104 d0,
+        uint104 d1,
+        uint128 t0,
+        uint128 t1,
+        uint128 more
+    ) external pure {
         (uint256 before, ) = Settlement.shares(d0, d1, 0, 0, t0, t1);
         (uint256 paying, ) = Settlement.shares(d0, d1, 0, 0, uint256(t0) + more, t1);
         (uint256 receiving, ) = Settlement.shares(d0, d1, 0, 0, t0, uint256(t1) + more);

@@ -14,21 +14,25 @@ contract SignaturesTest is EscrowTest {
     /// @dev Everything a signer may sign, over the same fields wherever types share them.
     function _all(Channel memory channel, BalanceProof memory proof) private view returns (bytes32[6] memory) {
         bytes32 id = _id(channel);
-        return [
-            Messages.proof(id, proof),
-            Messages.endorsement(id, proof),
-            Messages.withdrawal(id, accounts[0], 100, time),
-            Messages.withdrawal(id, accounts[1], 100, time),
-            Messages.cooperativeClose(id, 100, 100, time),
-            Messages.startClose(id, time)
-        ];
+        return
+            [
+                Messages.proof(id, proof),
+                Messages.endorsement(id, proof),
+                Messages.withdrawal(id, accounts[0], 100, time),
+                Messages.withdrawal(id, accounts[1], 100, time),
+                Messages.cooperativeClose(id, 100, 100, time),
+                Messages.startClose(id, time)
+            ];
     }
 
     /// @dev Tries one signature of each side wherever the contract takes one; the right one must be the only one to pass.
-    function _accepts(Channel memory channel, BalanceProof memory proof, uint256 place, bytes memory s0, bytes memory s1)
-        private
-        returns (bool success)
-    {
+    function _accepts(
+        Channel memory channel,
+        BalanceProof memory proof,
+        uint256 place,
+        bytes memory s0,
+        bytes memory s1
+    ) private returns (bool success) {
         bytes memory call;
         address caller = stranger;
         if (place == 0) {
@@ -212,11 +216,12 @@ contract SignaturesTest is EscrowTest {
         escrow.deposit(channel, wallet, 1000);
     }
 
-    function _walletSign(Channel memory, uint256 walletSide, uint256 side, bytes32 message)
-        private
-        view
-        returns (bytes memory)
-    {
+    function _walletSign(
+        Channel memory,
+        uint256 walletSide,
+        uint256 side,
+        bytes32 message
+    ) private view returns (bytes memory) {
         return side == walletSide ? bytes.concat(hex"00", _sign(keys[0], message)) : _sign(signerKeys[1], message);
     }
 }

@@ -72,9 +72,7 @@ contract WithdrawTest is EscrowTest {
         Channel memory channel = _open(address(token), most, most);
         for (uint256 side = 0; side < 2; ++side) {
             (bytes memory s0, bytes memory s1) = _signatures(channel, side, most + 1, time);
-            vm.expectRevert(
-                abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 104, most + 1)
-            );
+            vm.expectRevert(abi.encodeWithSelector(SafeCast.SafeCastOverflowedUintDowncast.selector, 104, most + 1));
             escrow.withdraw(channel, accounts[side], most + 1, time, s0, s1);
         }
         _withdraw(channel, 0, most);
@@ -126,11 +124,12 @@ contract WithdrawTest is EscrowTest {
         escrow.withdraw(channel, accounts[0], 300, time, s0, s1);
     }
 
-    function _signatures(Channel memory channel, uint256 side, uint256 total, uint256 deadline)
-        private
-        view
-        returns (bytes memory, bytes memory)
-    {
+    function _signatures(
+        Channel memory channel,
+        uint256 side,
+        uint256 total,
+        uint256 deadline
+    ) private view returns (bytes memory, bytes memory) {
         bytes32 message = Messages.withdrawal(_id(channel), _participant(channel, side), total, deadline);
         return (_sign(signerKeys[0], message), _sign(signerKeys[1], message));
     }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Channel, IChannelEscrow} from "../interfaces/IChannelEscrow.sol";
-import {Receiver} from "./support/Accounts.sol";
+import {HungryReceiver} from "./support/Accounts.sol";
 import {EscrowTest} from "./support/EscrowTest.sol";
 import {Hostility} from "./support/Hostility.sol";
 import {vm} from "./support/Vm.sol";
@@ -88,16 +88,12 @@ contract WithdrawPayoutTest is EscrowTest {
     }
 
     function test_GivesAllTheGasThereIs() external {
-        Receiver receiver = new Receiver();
-        Channel memory channel = _channelWith(address(receiver));
-        // Calling 200 KB of blank data costs the receiver more than a bounded payout allows, and it succeeds with all gas.
-        receiver.setMood(Hostility.Mood.ReturnsBlob);
-        receiver.setCall(address(0xC0FFEE), new bytes(20_000));
+        address hungry = address(new HungryReceiver(escrow.NATIVE_PAYOUT_GAS() + 10_000));
+        Channel memory channel = _channelWith(hungry);
         escrow.closeCooperatively(channel, 0, 0, time, _coop(channel, 0), _coop(channel, 1));
-        uint256 waiting = escrow.payoutOf(NATIVE, address(receiver));
-        _eq(waiting, 1000, "credited");
-        escrow.withdrawPayout(NATIVE, address(receiver), address(receiver));
-        _eq(address(receiver).balance, 1000, "delivered");
+        _eq(escrow.payoutOf(NATIVE, hungry), 1000, "credited");
+        escrow.withdrawPayout(NATIVE, hungry, hungry);
+        _eq(hungry.balance, 1000, "delivered");
     }
 
     function test_PayoutsOfSeveralChannelsAddUp() external {
@@ -144,9 +140,8 @@ contract WithdrawPayoutTest is EscrowTest {
 
     function _channelWith(address participant) private returns (Channel memory channel) {
         channel = _terms(NATIVE);
-        (channel.participant0, channel.participant1) = participant < accounts[1]
-            ? (participant, accounts[1])
-            : (accounts[1], participant);
+        (channel.participant0, channel.participant1) =
+            participant < accounts[1] ? (participant, accounts[1]) : (accounts[1], participant);
         vm.deal(address(this), 1000);
         escrow.deposit{value: 1000}(channel, participant, 1000);
     }
@@ -159,8 +154,6 @@ contract WithdrawPayoutTest is EscrowTest {
     }
 
     function _expectNoPayout(address tokenAddress, address account) private {
-        vm.expectRevert(
-            abi.encodeWithSelector(IChannelEscrow.ChannelEscrow_NoPayout.selector, tokenAddress, account)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IChannelEscrow.ChannelEscrow_NoPayout.selector, tokenAddress, account));
     }
 }

@@ -83,8 +83,7 @@ abstract contract EscrowTest {
 
     /// @dev Terms of a channel that did not exist before.
     function _terms(address tokenAddress) internal returns (Channel memory) {
-        return
-            Channel(accounts[0], accounts[1], signers[0], signers[1], tokenAddress, PERIOD, ++lastSalt);
+        return Channel(accounts[0], accounts[1], signers[0], signers[1], tokenAddress, PERIOD, ++lastSalt);
     }
 
     function _id(Channel memory channel) internal view returns (bytes32) {
@@ -147,11 +146,11 @@ abstract contract EscrowTest {
         return _proof(nonce, transferred, new Lock[](0));
     }
 
-    function _proof(uint64 nonce, uint256 transferred, Lock[] memory locks)
-        internal
-        pure
-        returns (BalanceProof memory)
-    {
+    function _proof(
+        uint64 nonce,
+        uint256 transferred,
+        Lock[] memory locks
+    ) internal pure returns (BalanceProof memory) {
         return
             BalanceProof(
                 nonce,
@@ -167,20 +166,20 @@ abstract contract EscrowTest {
     function _noLocks() internal pure returns (Lock[] memory locks) {}
 
     /// @dev By the signer of the side that pays.
-    function _signProof(Channel memory channel, uint256 payer, BalanceProof memory proof)
-        internal
-        view
-        returns (bytes memory)
-    {
+    function _signProof(
+        Channel memory channel,
+        uint256 payer,
+        BalanceProof memory proof
+    ) internal view returns (bytes memory) {
         return _sign(signerKeys[payer], Messages.proof(_id(channel), proof));
     }
 
     /// @dev By the signer of the side that is paid.
-    function _endorse(Channel memory channel, uint256 payer, BalanceProof memory proof)
-        internal
-        view
-        returns (bytes memory)
-    {
+    function _endorse(
+        Channel memory channel,
+        uint256 payer,
+        BalanceProof memory proof
+    ) internal view returns (bytes memory) {
         return _sign(signerKeys[1 - payer], Messages.endorsement(_id(channel), proof));
     }
 
@@ -224,11 +223,10 @@ abstract contract EscrowTest {
         escrow.claim(channel, _participant(channel, payer), locks, indices, preimages);
     }
 
-    function _one(uint256 index, bytes32 preimage)
-        internal
-        pure
-        returns (uint256[] memory indices, bytes32[] memory preimages)
-    {
+    function _one(
+        uint256 index,
+        bytes32 preimage
+    ) internal pure returns (uint256[] memory indices, bytes32[] memory preimages) {
         indices = new uint256[](1);
         preimages = new bytes32[](1);
         (indices[0], preimages[0]) = (index, preimage);

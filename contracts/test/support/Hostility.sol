@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 /// @title The ways in which a called contract can hurt its caller
 library Hostility {
     error Refused();
@@ -16,16 +18,14 @@ library Hostility {
         ReturnsShort
     }
 
-    /// @dev As large as a callee can afford within its allowance, and ruinous to copy for a caller without much more.
-    uint256 private constant BLOB = 60_000;
-
     function act(Mood mood) internal view {
         if (mood == Mood.Reverts) {
             revert Refused();
         }
+        uint256 blob = _blobSize();
         if (mood == Mood.RevertsWithBlob) {
             assembly ("memory-safe") {
-                revert(0, BLOB)
+                revert(0, blob)
             }
         }
         if (mood == Mood.BurnsGas) {
@@ -36,7 +36,7 @@ library Hostility {
         if (mood == Mood.ReturnsBlob) {
             assembly ("memory-safe") {
                 mstore(0, 1)
-                return(0, BLOB)
+                return(0, blob)
             }
         }
         if (mood == Mood.ReturnsFalse) {
@@ -57,5 +57,11 @@ library Hostility {
                 return(0x01, 0x1f)
             }
         }
+    }
+
+    /// @dev As many bytes as the gas at hand nearly suffices for: copying them costs the caller as much again. Memory of w
+    /// words costs 3w + w*w/512.
+    function _blobSize() private view returns (uint256) {
+        return ((Math.sqrt(512 * gasleft()) * 8) / 10) * 32;
     }
 }

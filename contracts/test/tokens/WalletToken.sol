@@ -18,9 +18,7 @@ contract WalletToken is TestToken {
         bytes calldata signature
     ) external {
         bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
-            )
+            keccak256(abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce))
         );
         if (!SignatureChecker.isValidSignatureNow(from, digest, signature)) {
             revert ERC3009InvalidSignature();
