@@ -402,6 +402,8 @@ export class Peer {
     const dispute = disputeOf(this.state, readingOf(newest.state), newest.time);
     if (dispute === undefined) return;
     this.#reached.count(dispute.kind);
+    // A proof that is on chain and forgotten here could be taken for another with its nonce.
+    this.sync();
     if (dispute.kind === "settle") this.#chain.submit(settle);
     else if (dispute.kind === "startClose") this.#chain.submit(startClose(this.side, dispute.proof));
     else this.#chain.submit(challenge(dispute.payer, dispute.proof));

@@ -1,19 +1,16 @@
 import {
-  type ChannelState,
-  type Credits,
   countedWithdrawn,
   fromHex,
   isLie,
   isQuiescent,
+  NO_PROOF,
   newChannelState,
-  nextProof,
   otherSide,
   type Refusal,
   receiveCredited,
   type Side,
   type SignedProof,
   sendCapacity,
-  toHex,
   type Update,
 } from "../../../src/protocol/index.ts";
 import {
@@ -24,7 +21,6 @@ import {
   digests,
   KEYS,
   payments,
-  portsOf,
   STRANGER_KEY,
 } from "../support/channel.ts";
 import type { Action } from "./action.ts";
@@ -38,6 +34,15 @@ import {
   type Transaction,
   withdraw,
 } from "./escrow.ts";
+import {
+  falseClose,
+  falseCredits,
+  falseReestablish,
+  forgedUpdate,
+  pick,
+  signedUpdate,
+  signedWithdrawal,
+} from "./lies.ts";
 import type { Message } from "./message.ts";
 import { type Disk, Peer } from "./peer.ts";
 import type { Reached } from "./reached.ts";
@@ -79,7 +84,23 @@ export type ThiefKind = keyof typeof THIEF_WEIGHTS;
 const ID = fromHex(CHANNEL_ID);
 /** Seconds: a challenge period has a dozen blocks at least. */
 const BLOCK_IN_DISPUTE = BigInt(CHALLENGE_PERIOD / 12);
-const HUGE = (1n << 255n) + 12345n;
+
+/** What no honest node could call a lie: the thief takes every chance to. */
+const LAWFUL: ReadonlySet<ThiefKind> = new Set<ThiefKind>([
+  "pay",
+  "deliver",
+  "sync",
+  "reconnect",
+  "mine",
+  "jump",
+  "propose",
+  "stop",
+  "cut",
+  "losePower",
+  "reorganise",
+  "deposit",
+  "publishLate",
+]);
 
 /** An honest node against one that does anything its own key and everything it ever heard allow. */
 export class ThiefWorld {
@@ -116,7 +137,10 @@ export class ThiefWorld {
     for (let round = 0; round < 4; round++) this.#exchange();
   }
 
-  step({ kind, side, n }: Action<ThiefKind>): void {
+  step({ kind, side, n: chance }: Action<ThiefKind>): void {
+    const lawful = LAWFUL.has(kind);
+    if (!lawful && chance % this.#caution > 0) return;
+    const n = lawful ? chance : Math.floor(chance / this.#caution);
     const acts: Record<ThiefKind, () => void> = {
       pay: () => (side === this.#honestSide ? this.#payHonestly(n) : this.#payAsThief(n)),
       deliver: () => (side === this.#honestSide ? this.#hear(1 + (n % 5)) : this.#tell(1 + (n % 5))),
@@ -148,7 +172,7 @@ export class ThiefWorld {
       lieAboutCredit: () => this.#lieAboutCredit(n),
       lieOnReconnecting: () => this.#lieOnReconnecting(n),
       returnForged: () =>
-        this.#say({ kind: "returned", update: this.#pick(this.#own, n) ?? this.#forged(n) }),
+        this.#say({ kind: "returned", update: pick(this.#own, n) ?? forgedUpdate(this.#mask.state, n) }),
       askTooMuch: () => this.#askTooMuch(n),
       answerFalsely: () => this.#answerFalsely(n),
       stopFalsely: () =>
@@ -161,10 +185,8 @@ export class ThiefWorld {
         if (n % 5 === 0) this.#closeStale(n);
       },
     };
-    const stealing = kind in NOT_STEALING === false;
-    if (stealing && n % this.#caution > 0) return;
     acts[kind]();
-    if (stealing) this.#reached.count(kind);
+    if (!lawful) this.#reached.count(kind);
     this.#pasts.push(this.#mask.disk);
   }
 
@@ -228,8 +250,7 @@ export class ThiefWorld {
       if (message.kind === "update") this.#proofs.push(message.update.proof);
       if (message.kind === "countersign") {
         const { total, deadline, signature } = message;
-        const terms = { participant: this.#participant(), totalWithdrawn: total, deadline };
-        const own = crypto.ecdsa.sign(digests.withdrawal(ID, terms), KEYS[state.side]);
+        const own = signedWithdrawal(state.side, total, deadline, KEYS[state.side]).signature;
         this.#signedTransactions.push(withdraw(state.side, total, deadline, this.#pair(own, signature)));
       }
       if (message.kind === "closeSign") {
@@ -242,10 +263,6 @@ export class ThiefWorld {
 
   #pair(ofThief: Uint8Array, ofHonest: Uint8Array): readonly [Uint8Array, Uint8Array] {
     return this.#honestSide === 0 ? [ofHonest, ofThief] : [ofThief, ofHonest];
-  }
-
-  #participant() {
-    return this.#honestSide === 0 ? CHANNEL.participant1 : CHANNEL.participant0;
   }
 
   /** A lie costs the thief its connection. */
@@ -272,63 +289,19 @@ export class ThiefWorld {
     if (this.#mask.connected) this.#mask.wire.push(message);
   }
 
-  #pick<T>(list: readonly T[], n: number): T | undefined {
-    return list[n % Math.max(1, list.length)];
-  }
-
-  #sign(
-    state: ChannelState,
-    entries: Uint8Array,
-    change: Partial<SignedProof>,
-    key = KEYS[state.side],
-  ): Update {
-    const next = nextProof(state.sent, entries, portsOf(state.side));
-    const proof = { ...(next.ok ? next.proof : state.sent), ...change };
-    const signature = change.signature ?? crypto.ecdsa.sign(digests.balanceProof(ID, proof), key);
-    return { proof: { ...proof, signature }, entries, creditedSequence: state.terms.credited.sequence };
-  }
-
   /** Signs away more than it has, and goes on from there as if it had it. */
   #overspend(n: number): void {
     const { state } = this.#mask;
     const amount = sendCapacity(state) + BigInt(1 + (n % 500));
     if (amount <= 0n || !this.#mask.connected) return;
     const sequence = n % 2 === 0 ? 0n : state.terms.credited.sequence;
-    const update = { ...this.#sign(state, payments(amount), {}), creditedSequence: sequence };
+    const update = { ...signedUpdate(state, payments(amount), {}), creditedSequence: sequence };
     this.#own.push(update);
     this.#say({ kind: "update", update });
   }
 
-  #forged(n: number): Update {
-    const { state } = this.#mask;
-    const { nonce, transferred } = state.sent;
-    const entries = payments(BigInt(1 + (n % 50)));
-    const word = new Uint8Array(32).fill(n % 256);
-    const ways: readonly (() => Update)[] = [
-      () => this.#sign(state, entries, { transferred: transferred + BigInt(n % 7) }),
-      () => this.#sign(state, entries, { transferred: HUGE }),
-      () => this.#sign(state, entries, { locked: BigInt(n) }),
-      () => this.#sign(state, entries, { locksRoot: word }),
-      () => this.#sign(state, entries, { history: word }),
-      () => this.#sign(state, entries, { nonce: nonce + BigInt(n % 4) }),
-      () => this.#sign(state, entries, {}, STRANGER_KEY),
-      () =>
-        this.#sign(
-          state,
-          entries,
-          {},
-          KEYS[this.#honestSide]!.map((byte) => byte ^ 1),
-        ),
-      () => this.#sign(state, entries, { signature: new Uint8Array(n % 66).fill(1) }),
-      () => this.#sign(state, new Uint8Array(n % 200).fill(n % 6), {}),
-      () => this.#sign(state, payments(1n, (1n << 128n) - 1n), {}),
-      () => ({ ...this.#sign(state, entries, {}), entries: payments(BigInt(n)) }),
-    ];
-    return this.#pick(ways, Math.floor(n / 3))!();
-  }
-
   #forge(n: number): void {
-    const update = this.#forged(n);
+    const update = forgedUpdate(this.#mask.state, n);
     this.#say({ kind: "update", update });
     // A bad one before a good one: the newest signature must not excuse what came before.
     if (n % 2 === 0) this.#payAsThief(n);
@@ -336,28 +309,19 @@ export class ThiefWorld {
 
   /** Back to an earlier self, to sign other content under the same nonces. */
   #rewind(n: number): void {
-    const past = this.#pick(this.#pasts, n);
+    const past = pick(this.#pasts, n);
     if (past !== undefined) this.#mask.disk = { ...this.#mask.disk, ...past };
   }
 
   #replay(n: number): void {
-    const update = this.#pick(this.#own, n);
+    const update = pick(this.#own, n);
     if (update !== undefined) this.#say({ kind: "update", update });
     this.#say({ kind: "ack", nonce: this.#mask.state.received.nonce + BigInt((n % 5) - 2) });
   }
 
   #lieAboutCredit(n: number): void {
     const { announced } = this.#mask.state.terms;
-    const lies: readonly Partial<Credits>[] = [
-      { deposits: [HUGE, HUGE] },
-      { deposits: [announced.deposits[0] + 500n, announced.deposits[1] + 500n] },
-      { withdrawn: [0n, 0n] },
-      { withdrawn: [HUGE, HUGE] },
-      { closeLive: !announced.closeLive },
-      { deposits: [0n, 0n] },
-    ];
-    const sequence = announced.sequence + BigInt(n % 4);
-    const credits = { ...announced, ...this.#pick(lies, Math.floor(n / 4))!, sequence };
+    const credits = falseCredits(announced, n);
     this.#say({ kind: "credited", credits });
     // The mask goes on from the lie, or it would contradict itself with every word.
     const { state } = this.#mask;
@@ -373,18 +337,8 @@ export class ThiefWorld {
     this.#connect();
     this.#mask.wire.splice(0);
     const { state } = this.#mask;
-    const old = this.#pick(this.#proofs, n) ?? state.received;
-    const inflated = { ...old, nonce: old.nonce + 5n, transferred: old.transferred + 500n };
-    const own = this.#sign(state, payments(1n), { nonce: old.nonce + 3n }).proof;
-    const held = this.#pick([old, state.received, inflated, own, { ...old, history: own.history }], n)!;
-    const sentNonce = this.#pick(
-      [0n, state.sent.nonce, state.sent.nonce + 7n, (1n << 64n) - 1n],
-      Math.floor(n / 5),
-    )!;
-    this.#say({
-      kind: "reestablish",
-      reestablish: { sentNonce, received: held, credited: state.terms.announced },
-    });
+    const old = pick(this.#proofs, n) ?? state.received;
+    this.#say({ kind: "reestablish", reestablish: falseReestablish(state, old, n) });
   }
 
   /** A withdrawal of money that is not there, or of money that is just being spent. */
@@ -394,13 +348,9 @@ export class ThiefWorld {
     const all = sendCapacity(state) + countedWithdrawn(state.terms, state.side);
     const total = n % 3 === 0 ? all : all + BigInt((n % 400) - 100);
     if (total < 0n) return;
-    const deadline = newest.time + BigInt(this.#pick([1, 600, 3600, 3601, 100_000], Math.floor(n / 3))!);
-    const terms = { participant: this.#participant(), totalWithdrawn: total, deadline };
-    const signature = crypto.ecdsa.sign(
-      digests.withdrawal(ID, terms),
-      n % 7 === 0 ? STRANGER_KEY : KEYS[state.side],
-    );
-    this.#say({ kind: "propose", total, deadline, signature });
+    const deadline = newest.time + BigInt(pick([1, 600, 3600, 3601, 100_000], Math.floor(n / 3))!);
+    const key = n % 7 === 0 ? STRANGER_KEY : KEYS[state.side];
+    this.#say({ kind: "propose", ...signedWithdrawal(state.side, total, deadline, key) });
     // Spends it at the same time.
     if (n % 2 === 0) this.#payAsThief(n);
   }
@@ -410,40 +360,40 @@ export class ThiefWorld {
       ({ beneficiary }) => beneficiary === this.#honestSide,
     );
     if (live === undefined) return;
+    const beneficiary = pick([live.beneficiary, this.#mask.side], Math.floor(n / 3))!;
     const total = live.total + BigInt(n % 3);
-    const terms = { participant: this.#participant(), totalWithdrawn: total, deadline: live.deadline };
-    const signature = crypto.ecdsa.sign(digests.withdrawal(ID, terms), KEYS[this.#mask.side]);
-    this.#say({ kind: "countersign", total, deadline: live.deadline, signature });
+    this.#say({
+      kind: "countersign",
+      ...signedWithdrawal(beneficiary, total, live.deadline, KEYS[this.#mask.side]),
+    });
   }
 
   /** A close whose totals or deadline suit the thief, asked for whether or not everything has arrived. */
   #signFalsely(n: number): void {
     const { state } = this.#mask;
     if (n % 3 === 0) this.#say({ kind: "stop", nonce: state.sent.nonce });
-    const known = this.#honest.state.terms.stop?.signed;
-    const paid: [bigint, bigint] = [0n, 0n];
-    paid[state.side] = state.sent.transferred - BigInt(n % 2 === 0 ? 0 : n % 90);
-    paid[this.#honestSide] = state.received.transferred + BigInt(n % 4 < 2 ? 0 : n % 90);
-    if (paid[state.side]! < 0n) return;
-    const deadline = known?.deadline ?? this.chain.newest.time + BigInt(this.#pick([5, 900, 3600, 9000], n)!);
-    const close = { transferred0: paid[0], transferred1: paid[1], deadline };
-    const signature = crypto.ecdsa.sign(digests.cooperativeClose(ID, close), KEYS[state.side]);
-    this.#say({ kind: "closeSign", ...close, signature });
+    const known = this.#honest.state.terms.stop?.signed?.deadline;
+    const close = falseClose(
+      state,
+      known ?? this.chain.newest.time + BigInt(pick([5, 900, 3600, 9000], n)!),
+      n,
+    );
+    this.#say({ kind: "closeSign", ...close });
     if (isQuiescent(this.#honest.state)) this.#reached.count("false signatures at rest");
   }
 
   /** Keeps what was signed until it hurts most. */
   #publishLate(n: number): void {
-    const transaction = this.#pick(this.#signedTransactions, n);
+    const transaction = pick(this.#signedTransactions, n);
     if (transaction === undefined) return;
     this.chain.submit(transaction);
     this.#reached.count("published late");
-    this.#mine(BigInt(this.#pick([1, 12, 600, 899, 900, 3000], n)!), n % 2 === 0);
+    this.#mine(BigInt(pick([1, 12, 600, 899, 900, 3000], n)!), n % 2 === 0);
   }
 
   /** Closes with the proof that suits it best: any, or none. */
   #closeStale(n: number): void {
-    const proof = this.#pick(this.#proofs, n);
+    const proof = pick([NO_PROOF, ...this.#proofs], n);
     if (proof === undefined) return;
     this.chain.submit(startClose(this.#mask.side, proof));
     this.#reached.count("stale closes");
@@ -463,11 +413,6 @@ export class ThiefWorld {
     for (let block = 0; block < 30 && this.chain.newest.state.status !== "settled"; block++) {
       if (block === n % 4) for (const transaction of this.#signedTransactions) this.chain.submit(transaction);
       if (block === n % 3 && best !== undefined) this.chain.submit(challenge(this.#honestSide, best));
-      for (const update of this.#own.slice(-3)) {
-        // Its own newer or lower proof, as if the honest side had submitted it: the escrow does not take it from there.
-        if (toHex(update.proof.signature) === "0x")
-          this.chain.submit(challenge(this.#mask.side, update.proof));
-      }
       this.chain.submit(settle);
       this.#mine(BLOCK_IN_DISPUTE, n % 2 === 0);
     }
@@ -486,20 +431,3 @@ export class ThiefWorld {
     }
   }
 }
-
-/** Actions that no honest node could call a lie: the thief takes every chance to. */
-const NOT_STEALING: Readonly<Record<string, true>> = {
-  pay: true,
-  deliver: true,
-  sync: true,
-  reconnect: true,
-  mine: true,
-  jump: true,
-  propose: true,
-  stop: true,
-  cut: true,
-  losePower: true,
-  reorganise: true,
-  deposit: true,
-  publishLate: true,
-};
