@@ -91,12 +91,12 @@ export class Meeting implements GreetingOwner {
     const session = this.#owner.establish(greeting, remote);
     this.#session = session;
     this.#greetings.delete(greeting);
+    for (const waiter of this.#waiters) waiter.settle(session);
     // Our own other attempts are not needed any more, and must not get a turn: a proof of ours on one of them would
     // tell the decider that we lost this session. The other side does the same with its own.
     for (const other of [...this.#greetings]) {
       if (other.outbound) other.fail(new PeerError("session_duplicate"));
     }
-    for (const waiter of this.#waiters) waiter.settle(session);
     this.#owner.announce(session);
     this.#remove(greeting);
   }
