@@ -5,6 +5,7 @@ import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { BatchReceipt } from "./channel/payer.ts";
 import { decodeIndexedPayment, type IndexedPayment } from "./channel/paymentIds.ts";
 import { NodeError } from "./error.ts";
+import { GroupRead } from "./groupRead.ts";
 import type { PaymentOrder, Receipt } from "./payment.ts";
 
 /** Payments with ids of the application's under way at once: each waits for one acknowledgement. */
@@ -25,11 +26,11 @@ interface Place {
  * from the payee, and its id must be found then.
  */
 export class PaidOnce {
-  readonly #store: StoreReader;
+  readonly #index: GroupRead;
   readonly #pending = new Map<string, { readonly amount: bigint; readonly place: Promise<Place> }>();
 
   constructor(store: StoreReader) {
-    this.#store = store;
+    this.#index = new GroupRead(store);
   }
 
   async pay(mailbox: ChannelMailbox, order: PaymentOrder, id: Uint8Array): Promise<Receipt> {
@@ -105,7 +106,7 @@ export class PaidOnce {
   ): Promise<(IndexedPayment | undefined)[]> {
     const { idBytes } = mailbox.state;
     const named = orders.flatMap(({ id }) => (id === undefined ? [] : [paymentKey(id, idBytes)]));
-    const stored = (await this.#store.getMany(named)).values();
+    const stored = (await this.#index.getMany(named)).values();
     return orders.map(({ id, amount }) => {
       const bytes = id === undefined ? undefined : stored.next().value;
       if (bytes === undefined) return undefined;
