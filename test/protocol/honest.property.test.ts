@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { histories, runOptions } from "./model/action.ts";
+import { histories, RUN_TIMEOUT, runOptions } from "./model/action.ts";
 import { HONEST_WEIGHTS, HonestWorld } from "./model/honestWorld.ts";
 import { Reached } from "./model/reached.ts";
 
@@ -37,20 +37,24 @@ const WANTED = {
   "settled with something in flight": 4,
 };
 
-it("two honest nodes keep every acknowledged payment once, agree, and are paid what they own", () => {
-  const reached = new Reached();
-  const options = runOptions("honest", 1200);
-  const history = histories(HONEST_WEIGHTS, { minLength: 0, maxLength: 240 });
-  fc.assert(
-    fc.property(history, fc.boolean(), fc.boolean(), (actions, together, drained) => {
-      const world = new HonestWorld(reached);
-      for (const action of actions) world.step(action);
-      world.finish(together, drained);
-    }),
-    options,
-  );
-  console.log(String(reached));
-  // One history that is replayed reaches what it reaches.
-  const asked = options.path === undefined ? options.numRuns : 0;
-  expect(reached.missing(WANTED, asked)).toEqual([]);
-});
+it(
+  "two honest nodes keep every acknowledged payment once, agree, and are paid what they own",
+  () => {
+    const reached = new Reached();
+    const options = runOptions("honest", 1200);
+    const history = histories(HONEST_WEIGHTS, { minLength: 0, maxLength: 240 });
+    fc.assert(
+      fc.property(history, fc.boolean(), fc.boolean(), (actions, together, drained) => {
+        const world = new HonestWorld(reached);
+        for (const action of actions) world.step(action);
+        world.finish(together, drained);
+      }),
+      options,
+    );
+    console.log(String(reached));
+    // One history that is replayed reaches what it reaches.
+    const asked = options.path === undefined ? options.numRuns : 0;
+    expect(reached.missing(WANTED, asked)).toEqual([]);
+  },
+  RUN_TIMEOUT,
+);

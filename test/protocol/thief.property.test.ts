@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { histories, runOptions } from "./model/action.ts";
+import { histories, RUN_TIMEOUT, runOptions } from "./model/action.ts";
 import { Reached } from "./model/reached.ts";
 import { THIEF_WEIGHTS, ThiefWorld } from "./model/thiefWorld.ts";
 
@@ -41,26 +41,30 @@ const WANTED = {
   "honest side got more": 150,
 };
 
-it("an honest node is paid what it owns whatever its counterparty says, signs, withholds or publishes", () => {
-  const reached = new Reached();
-  const options = runOptions("thief", 1500);
-  const history = histories(THIEF_WEIGHTS, { minLength: 0, maxLength: 200 });
-  fc.assert(
-    fc.property(
-      history,
-      fc.constantFrom(0 as const, 1 as const),
-      fc.constantFrom(1, 4, 12, 30),
-      fc.nat(9999),
-      (actions, honestSide, caution, n) => {
-        const world = new ThiefWorld(honestSide, caution, reached);
-        for (const action of actions) world.step(action);
-        world.finish(n);
-      },
-    ),
-    options,
-  );
-  console.log(String(reached));
-  // One history that is replayed reaches what it reaches.
-  const asked = options.path === undefined ? options.numRuns : 0;
-  expect(reached.missing(WANTED, asked)).toEqual([]);
-});
+it(
+  "an honest node is paid what it owns whatever its counterparty says, signs, withholds or publishes",
+  () => {
+    const reached = new Reached();
+    const options = runOptions("thief", 1500);
+    const history = histories(THIEF_WEIGHTS, { minLength: 0, maxLength: 200 });
+    fc.assert(
+      fc.property(
+        history,
+        fc.constantFrom(0 as const, 1 as const),
+        fc.constantFrom(1, 4, 12, 30),
+        fc.nat(9999),
+        (actions, honestSide, caution, n) => {
+          const world = new ThiefWorld(honestSide, caution, reached);
+          for (const action of actions) world.step(action);
+          world.finish(n);
+        },
+      ),
+      options,
+    );
+    console.log(String(reached));
+    // One history that is replayed reaches what it reaches.
+    const asked = options.path === undefined ? options.numRuns : 0;
+    expect(reached.missing(WANTED, asked)).toEqual([]);
+  },
+  RUN_TIMEOUT,
+);

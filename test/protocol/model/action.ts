@@ -32,6 +32,9 @@ export interface RunOptions {
   readonly endOnFailure?: boolean;
 }
 
+/** Milliseconds that a property may take, whatever its length. */
+export const RUN_TIMEOUT = 60_000 * Math.max(1, Number(process.env.RIVULET_RUNS ?? 1));
+
 /**
  * `RIVULET_SEED` replays a run (with `RIVULET_PATH`, one history of it), `RIVULET_RUNS` multiplies its length: 50 for
  * a soak. The seed is printed, whatever becomes of the run.

@@ -1,19 +1,15 @@
 import {
   countedWithdrawn,
-  equalBytes,
   isLie,
   newChannelState,
   otherSide,
   type Refusal,
-  readTransfers,
-  receiveCapacity,
   type Side,
   sendCapacity,
-  toHex,
-  type Update,
 } from "../../../src/protocol/index.ts";
 import { CHANNEL, CHANNEL_ID, describeRefusal, payments } from "../support/channel.ts";
 import type { Action } from "./action.ts";
+import { Books, fail } from "./books.ts";
 import { deposit, EscrowChain } from "./escrow.ts";
 import type { Message } from "./message.ts";
 import { Peer } from "./peer.ts";
@@ -46,20 +42,12 @@ const MAX_ROUNDS = 60;
 /** What any carrier may lose, repeat or overtake; the rest travels in order or not at all. */
 const DISTURBABLE: ReadonlySet<Message["kind"]> = new Set(["update", "ack", "credited"]);
 
-function fail(what: string): never {
-  throw new Error(what);
-}
-
-/** Two honest nodes, everything that may happen between them, and a tally that does not come from either. */
+/** Two honest nodes, everything that may happen between them, and how the channel ends. */
 export class HonestWorld {
   readonly chain = new EscrowChain();
   readonly peers: readonly [Peer, Peer];
   readonly #reached: Reached;
-  /** What the applications asked for: amount by payment id. */
-  readonly #asked = new Map<string, bigint>();
-  /** A side that lost sent updates and has not got all of them back: it may for a while have spent what it forgot. */
-  readonly #recovering: [boolean, boolean] = [false, false];
-  #acknowledged: [bigint, bigint] = [0n, 0n];
+  readonly #books = new Books();
 
   constructor(reached: Reached) {
     this.#reached = reached;
@@ -77,7 +65,7 @@ export class HonestWorld {
 
   step({ kind, side, n }: Action<HonestKind>): void {
     this.#act(kind, side, n);
-    for (const peer of this.peers) this.#check(peer);
+    for (const peer of this.peers) this.#books.check(peer, this.peers[otherSide(peer.side)]);
   }
 
   #act(kind: HonestKind, side: Side, n: number): void {
@@ -126,7 +114,7 @@ export class HonestWorld {
     const refusal = peer.pay(entries);
     this.#count("updates sent", refusal);
     if (refusal !== undefined) return;
-    for (const { paymentId, amount } of readTransfers(entries)) this.#asked.set(toHex(paymentId), amount);
+    this.#books.asked(entries);
   }
 
   #propose(peer: Peer, n: number): void {
@@ -177,9 +165,7 @@ export class HonestWorld {
     for (const side of sides) {
       const before = this.peers[side].state.sent.nonce;
       this.#reached.count("writes lost", this.peers[side].losePower(n % 5));
-      if (this.peers[side].state.sent.nonce < before) this.#recovering[side] = true;
-      // Acknowledgements of what is forgotten come again.
-      this.#acknowledged[side] = this.peers[side].state.acknowledged;
+      this.#books.lostPower(this.peers[side], before);
     }
     this.#cut(sides.length === 2 ? "power losses of both" : "power losses");
     for (const side of sides) this.peers[side].observe();
@@ -212,30 +198,7 @@ export class HonestWorld {
     this.#reached.count(refusal === undefined ? what : `not done: ${refusal.code}`);
   }
 
-  // What must hold
-
-  #check(peer: Peer): void {
-    const { side, state, disk } = peer;
-    const payee = this.peers[otherSide(side)];
-    if (disk.sent.length !== Number(state.sent.nonce))
-      fail("the stored sent updates are not those of the state");
-    if (disk.received.length !== Number(state.received.nonce)) fail("the stored received updates are not");
-    if (state.acknowledged < this.#acknowledged[side]) fail("acknowledgements went back");
-    this.#acknowledged[side] = state.acknowledged;
-    if (state.acknowledged > payee.durable.state.received.nonce) fail("acknowledged and yet not durable");
-    if (state.acknowledged > 0n) {
-      const at = Number(state.acknowledged) - 1;
-      const [ours, theirs] = [disk.sent[at]!.proof.history, payee.durable.received[at]!.proof.history];
-      if (!equalBytes(ours, theirs)) fail("the histories of an acknowledged prefix differ");
-    }
-    // An announcement still on its way may be about what has lapsed since.
-    const informed = state.terms.credited.sequence === payee.state.terms.announced.sequence;
-    if (sendCapacity(state) < 0n && informed && !this.#recovering[side])
-      fail(`side ${side} has negative capacity`);
-    const [d0, d1] = state.terms.chain.deposits;
-    if (d0 + d1 > 0n && receiveCapacity(state) < 0n && !this.#recovering[side])
-      fail("received more than is backed");
-  }
+  // How it ends
 
   /** Connects anew and lets everything arrive; then both must agree on everything. */
   drain(): void {
@@ -250,53 +213,14 @@ export class HonestWorld {
       for (const peer of this.peers) peer.sync();
       for (const side of [0, 1] as const) this.#deliver(side, Number.POSITIVE_INFINITY);
     } while (!this.peers.every((peer) => peer.isIdle));
-    this.#recovering.fill(false);
+    this.#books.recovered();
     for (const peer of this.peers) {
-      this.#check(peer);
-      this.#agree(peer);
+      const payee = this.peers[otherSide(peer.side)];
+      this.#books.check(peer, payee);
+      this.#books.agree(peer, payee);
     }
-    this.#conserve();
+    this.#books.conserve(this.peers);
   }
-
-  #agree(payer: Peer): void {
-    const payee = this.peers[otherSide(payer.side)];
-    if (!payer.isReady) fail("re-established, and yet not ready");
-    if (payer.state.sent !== payee.state.received && payer.state.sent.nonce !== payee.state.received.nonce) {
-      fail("something sent did not arrive");
-    }
-    if (!equalBytes(payer.state.sent.history, payee.state.received.history)) fail("the histories differ");
-    const open = payer.state.terms.phase === "open" && payee.state.terms.phase === "open";
-    if (!open) return;
-    if (payer.state.acknowledged !== payer.state.sent.nonce) fail("something sent was not acknowledged");
-    const [can, may] = [sendCapacity(payer.state), receiveCapacity(payee.state)];
-    if (can > may) fail(`the payer may send ${can}, the payee takes ${may}`);
-    if (payer.state.terms.withdrawals.length === 0 && can !== may) fail(`capacity ${can} is not ${may}`);
-    const ids = new Set<string>();
-    let total = 0n;
-    for (const id of idsOf(payee.disk.received)) {
-      if (ids.has(id)) fail("a payment was applied twice");
-      ids.add(id);
-      total += this.#asked.get(id) ?? fail("a payment that nobody asked for");
-    }
-    if (total !== payee.state.received.transferred)
-      fail("the totals are not what the applications asked for");
-  }
-
-  #conserve(): void {
-    const [a, b] = this.peers.map(({ state }) => state);
-    if (a!.terms.phase !== "open" || b!.terms.phase !== "open") return;
-    const { deposits, withdrawn } = a!.terms.chain;
-    const all = deposits[0] + deposits[1] - withdrawn[0] - withdrawn[1];
-    if (this.#balance(0) + this.#balance(1) !== all) fail("balances do not add up to what the channel holds");
-  }
-
-  /** What `side` owns by its own books. */
-  #balance(side: Side): bigint {
-    const { terms, received, sent } = this.peers[side].state;
-    return terms.chain.deposits[side] - terms.chain.withdrawn[side] + received.transferred - sent.transferred;
-  }
-
-  // How it ends
 
   /** Ends the channel and compares what the chain pays with what each side owns. */
   finish(together: boolean, drained: boolean): void {
@@ -356,9 +280,4 @@ export class HonestWorld {
       this.#reached.count(whole ? "settled to the unit" : "settled with something in flight");
     }
   }
-}
-
-function* idsOf(updates: readonly Update[]): Generator<string> {
-  for (const { entries } of updates)
-    for (const { paymentId } of readTransfers(entries)) yield toHex(paymentId);
 }

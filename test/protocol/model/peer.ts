@@ -1,17 +1,10 @@
 import {
   adoptReturned,
   type BalanceProof,
-  type ChainReading,
   type ChannelState,
   checkResent,
-  disputeOf,
-  isComplete,
   isQuiescent,
-  lapseClose,
-  lapseWithdrawals,
   liveWithdrawal,
-  observeChain,
-  observeSettled,
   otherSide,
   proposeWithdrawal,
   type Refusal,
@@ -33,25 +26,11 @@ import {
   type Update,
 } from "../../../src/protocol/index.ts";
 import { portsOf } from "../support/channel.ts";
-import {
-  challenge,
-  closeCooperatively,
-  type EscrowChain,
-  type EscrowState,
-  settle,
-  startClose,
-  withdraw,
-} from "./escrow.ts";
+import { disputed, observed, publishable } from "./chainSide.ts";
+import { Disk, type Kept } from "./disk.ts";
+import type { EscrowChain } from "./escrow.ts";
 import type { Message, WithdrawalMessage } from "./message.ts";
 import type { Reached } from "./reached.ts";
-
-/** Everything a node keeps of one channel; replaced whole, as one atomic batch would. */
-export interface Disk {
-  readonly state: ChannelState;
-  /** Update n is at n − 1. */
-  readonly sent: readonly Update[];
-  readonly received: readonly Update[];
-}
 
 /** Updates beyond a gap that are kept while what is missing may still come. */
 const MAX_HELD = 64;
@@ -59,20 +38,13 @@ const MAX_HELD = 64;
 /** Seconds that a signed close must have left to be announced on a new connection: longer than anything is in flight. */
 const LEAST_LEFT_OF_CLOSE = 300n;
 
-function readingOf(state: EscrowState): ChainReading {
-  const { status, deposits, withdrawn, deadline, recorded } = state;
-  return { status, deposits, withdrawn, deadline, recorded: [recorded[0].nonce, recorded[1].nonce] };
-}
-
 /**
  * A node around the ledger, with the durability that the protocol asks for and nothing more: what binds us leaves
  * only once synced, an update that we pay with leaves once written.
  */
 export class Peer {
   readonly side: Side;
-  disk: Disk;
-  /** Every version since the last sync, the synced one first: what a power cut may leave. */
-  #versions: Disk[];
+  readonly #disk: Disk;
   /** Leaves with the next sync. */
   #outbox: Message[] = [];
   /** In flight to the other side. */
@@ -95,20 +67,23 @@ export class Peer {
     onRefusal: (refusal: Refusal, message: Message | undefined) => void,
   ) {
     this.side = state.side;
-    this.disk = { state, sent: [], received: [] };
-    this.#versions = [this.disk];
+    this.#disk = new Disk({ state, sent: [], received: [] });
     this.#chain = chain;
     this.#reached = reached;
     this.#onRefusal = onRefusal;
   }
 
   get state(): ChannelState {
-    return this.disk.state;
+    return this.kept.state;
+  }
+
+  get kept(): Kept {
+    return this.#disk.newest;
   }
 
   /** What would survive a power cut now. */
-  get durable(): Disk {
-    return this.#versions[0]!;
+  get durable(): Kept {
+    return this.#disk.durable;
   }
 
   /** Both sides have re-established: new things may be signed. */
@@ -122,38 +97,37 @@ export class Peer {
 
   // Durability
 
-  #commit(state: ChannelState, change: Partial<Disk> = {}): void {
-    const before = this.disk;
+  #commit(state: ChannelState, change: Partial<Kept> = {}): void {
+    const before = this.kept;
     if (state === before.state && Object.keys(change).length === 0) return;
-    this.disk = { ...before, ...change, state };
-    this.#versions.push(this.disk);
+    this.#disk.write({ ...before, ...change, state });
     if (state.terms.announced !== before.state.terms.announced && this.isReady) {
       this.#outbox.push({ kind: "credited", credits: state.terms.announced });
     }
   }
 
+  /** Becomes what the thief wants to be: no honest node does. */
+  pretend(kept: Kept): void {
+    this.#disk.write(kept);
+  }
+
   sync(): void {
-    this.#versions = [this.disk];
+    this.#disk.sync();
     this.wire.push(...this.#outbox);
     this.#outbox = [];
   }
 
   /** The process dies: everything written is still there. */
   kill(): void {
-    this.#restart(this.#versions.length - 1);
-  }
-
-  /** The power fails: of what was written since the last sync, only the first `kept` writes reached the disk. */
-  losePower(kept: number): number {
-    const lost = this.#versions.length - 1 - Math.min(kept, this.#versions.length - 1);
-    this.#restart(this.#versions.length - 1 - lost);
-    return lost;
-  }
-
-  #restart(version: number): void {
-    this.disk = this.#versions[version]!;
-    this.#versions = [this.disk];
+    this.#disk.sync();
     this.disconnect();
+  }
+
+  /** Only the first `kept` writes since the last sync survive. Returns how many were lost. */
+  losePower(kept: number): number {
+    const lost = this.#disk.losePower(kept);
+    this.disconnect();
+    return lost;
   }
 
   // The connection
@@ -257,10 +231,10 @@ export class Peer {
     }
     this.#commit(step.state);
     this.#heard = true;
-    for (const update of this.disk.sent.slice(Number(step.resendFrom) - 1)) {
+    for (const update of this.kept.sent.slice(Number(step.resendFrom) - 1)) {
       this.wire.push({ kind: "update", update });
     }
-    const returned = this.disk.received.slice(Number(step.returnFrom) - 1);
+    const returned = this.kept.received.slice(Number(step.returnFrom) - 1);
     for (const update of returned) this.wire.push({ kind: "returned", update });
     this.#reached.count("updates returned", returned.length);
     if (this.state.behind !== undefined) {
@@ -307,7 +281,7 @@ export class Peer {
       this.#commit(step.state);
       return;
     }
-    const sent = [...this.disk.sent, ...this.#returned.splice(0)];
+    const sent = [...this.kept.sent, ...this.#returned.splice(0)];
     this.#commit(step.state, { sent });
     this.#establish();
   }
@@ -322,7 +296,7 @@ export class Peer {
     if (unique.length === 0) return;
     const result = receiveUpdates(this.state, unique, portsOf(this.side));
     if (result.taken > 0) {
-      this.#commit(result.state, { received: [...this.disk.received, ...unique.slice(0, result.taken)] });
+      this.#commit(result.state, { received: [...this.kept.received, ...unique.slice(0, result.taken)] });
       if (result.evidence) this.#reached.count("evidence");
       else this.#outbox.push({ kind: "ack", nonce: result.state.accepted });
     }
@@ -336,7 +310,7 @@ export class Peer {
   }
 
   #receiveAgain(update: Update): void {
-    const stored = this.disk.received[Number(update.proof.nonce) - 1];
+    const stored = this.kept.received[Number(update.proof.nonce) - 1];
     const refusal = stored === undefined ? undefined : checkResent(update, stored);
     if (refusal !== undefined) {
       this.#onRefusal(refusal, { kind: "update", update });
@@ -353,7 +327,7 @@ export class Peer {
   pay(entries: Uint8Array): Refusal | undefined {
     const step = sendUpdate(this.state, entries, portsOf(this.side));
     if (!step.ok) return step;
-    this.#commit(step.state, { sent: [...this.disk.sent, step.update] });
+    this.#commit(step.state, { sent: [...this.kept.sent, step.update] });
     this.wire.push({ kind: "update", update: step.update });
     return undefined;
   }
@@ -381,45 +355,27 @@ export class Peer {
 
   // The chain
 
-  /** Looks at the chain, acts on a dispute. Reading and confirmed time are of the same block. */
+  /** Looks at the chain, acts on a dispute. */
   observe(): void {
-    const { newest, confirmed } = this.#chain;
     const before = this.state.terms;
-    let state = observeChain(this.state, readingOf(confirmed.state), readingOf(newest.state));
-    if (confirmed.state.shares !== undefined && state.terms.phase !== "settled") {
-      state = observeSettled(state, confirmed.state.shares);
-    }
-    state = lapseClose(lapseWithdrawals(state, confirmed.time), confirmed.time);
-    if (before.stop !== undefined && state.terms.stop === undefined) this.#reached.count("closes lapsed");
-    const lapsed = before.withdrawals.length - state.terms.withdrawals.length;
-    this.#reached.count("withdrawals lapsed", lapsed);
-    this.#commit(state);
-    this.#dispute();
-  }
-
-  #dispute(): void {
-    const { newest } = this.#chain;
-    const dispute = disputeOf(this.state, readingOf(newest.state), newest.time);
+    this.#commit(observed(this.state, this.#chain));
+    const { terms } = this.state;
+    if (before.stop !== undefined && terms.stop === undefined) this.#reached.count("closes lapsed");
+    this.#reached.count("withdrawals lapsed", before.withdrawals.length - terms.withdrawals.length);
+    const dispute = disputed(this.state, this.#chain);
     if (dispute === undefined) return;
     this.#reached.count(dispute.kind);
     // A proof that is on chain and forgotten here could be taken for another with its nonce.
     this.sync();
-    if (dispute.kind === "settle") this.#chain.submit(settle);
-    else if (dispute.kind === "startClose") this.#chain.submit(startClose(this.side, dispute.proof));
-    else this.#chain.submit(challenge(dispute.payer, dispute.proof));
+    this.#chain.submit(dispute.transaction);
   }
 
   /** Brings what is fully signed on chain. */
   publish(): void {
-    const live = liveWithdrawal(this.state.terms, this.side);
-    if (live?.signatures.every((signature) => signature.length > 0)) {
-      this.#reached.count("withdrawals published");
-      this.#chain.submit(withdraw(this.side, live.total, live.deadline, live.signatures));
+    for (const { what, transaction } of publishable(this.state)) {
+      this.#reached.count(what);
+      this.#chain.submit(transaction);
     }
-    const close = this.state.terms.stop?.signed;
-    if (close === undefined || !isComplete(close)) return;
-    this.#reached.count("closes published");
-    this.#chain.submit(closeCooperatively(close, close.signatures));
   }
 
   #advanceClose(): void {

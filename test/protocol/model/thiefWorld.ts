@@ -12,6 +12,7 @@ import {
   type SignedProof,
   sendCapacity,
   type Update,
+  withTerms,
 } from "../../../src/protocol/index.ts";
 import {
   CHALLENGE_PERIOD,
@@ -24,6 +25,7 @@ import {
   STRANGER_KEY,
 } from "../support/channel.ts";
 import type { Action } from "./action.ts";
+import type { Kept } from "./disk.ts";
 import {
   challenge,
   closeCooperatively,
@@ -44,7 +46,7 @@ import {
   signedWithdrawal,
 } from "./lies.ts";
 import type { Message } from "./message.ts";
-import { type Disk, Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 import type { Reached } from "./reached.ts";
 
 /** What happens between an honest node and a thief, and how often. */
@@ -111,7 +113,7 @@ export class ThiefWorld {
   readonly #honest: Peer;
   /** What the thief uses to look honest while it suits it. */
   readonly #mask: Peer;
-  readonly #pasts: Disk[] = [];
+  readonly #pasts: Kept[] = [];
   /** Every proof of the honest side that the thief ever saw. */
   readonly #proofs: SignedProof[] = [];
   /** Every update the thief ever signed. */
@@ -187,7 +189,7 @@ export class ThiefWorld {
     };
     acts[kind]();
     if (!lawful) this.#reached.count(kind);
-    this.#pasts.push(this.#mask.disk);
+    this.#pasts.push(this.#mask.kept);
   }
 
   // Both, honestly
@@ -204,7 +206,7 @@ export class ThiefWorld {
 
   #payAsThief(n: number): void {
     if (this.#mask.pay(payments(BigInt(1 + (n % (n % 5 === 0 ? 900 : 60))))) !== undefined) return;
-    this.#own.push(this.#mask.disk.sent.at(-1)!);
+    this.#own.push(this.#mask.kept.sent.at(-1)!);
   }
 
   #propose(peer: Peer, n: number): void {
@@ -310,7 +312,7 @@ export class ThiefWorld {
   /** Back to an earlier self, to sign other content under the same nonces. */
   #rewind(n: number): void {
     const past = pick(this.#pasts, n);
-    if (past !== undefined) this.#mask.disk = { ...this.#mask.disk, ...past };
+    if (past !== undefined) this.#mask.pretend(past);
   }
 
   #replay(n: number): void {
@@ -325,10 +327,7 @@ export class ThiefWorld {
     this.#say({ kind: "credited", credits });
     // The mask goes on from the lie, or it would contradict itself with every word.
     const { state } = this.#mask;
-    this.#mask.disk = {
-      ...this.#mask.disk,
-      state: { ...state, terms: { ...state.terms, announced: credits } },
-    };
+    this.#mask.pretend({ ...this.#mask.kept, state: withTerms(state, { announced: credits }) });
     if (!receiveCredited(this.#honest.state, credits).ok) this.#reached.count("contradicting credits");
   }
 
@@ -423,7 +422,7 @@ export class ThiefWorld {
     // accepted as late as the confirmed settlement counts, since it serves that too.
     for (let block = 0; block < 3; block++) this.#mine(12n);
     const { accepted } = this.#honest.state;
-    const paidIn = accepted === 0n ? 0n : this.#honest.disk.received[Number(accepted) - 1]!.proof.transferred;
+    const paidIn = accepted === 0n ? 0n : this.#honest.kept.received[Number(accepted) - 1]!.proof.transferred;
     const owned = deposits[side] - withdrawn[side] + paidIn - this.#paidOut;
     this.#reached.count(shares[side] === owned ? "honest side got exactly its own" : "honest side got more");
     if (shares[side] < owned) {
