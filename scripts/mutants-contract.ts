@@ -44,6 +44,9 @@ async function scratchCopy(): Promise<string> {
     await cp(join(ROOT, path), join(directory, path), { recursive: true });
   }
   await symlink(join(ROOT, "node_modules"), join(directory, "node_modules"));
+  // The compiler's cache names files by their absolute paths. Without this all would be compiled anew, no worse.
+  const cache = join(directory, "cache", "compile-cache.json");
+  await writeFile(cache, (await readFile(cache, "utf8")).replaceAll(ROOT, `${directory}/`));
   return directory;
 }
 
