@@ -10,6 +10,7 @@ import {
   type Terms,
   toMinimalBytes,
 } from "../protocol/index.ts";
+import { encodeGenerated } from "../wire/generatedCodec.ts";
 import {
   type StoredAgreement,
   type StoredChain,
@@ -43,7 +44,7 @@ function amount(bytes: Uint8Array): bigint {
 
 export function encodeTerms(terms: Terms, behind: Uint8Array): Uint8Array {
   const { channel, stop } = terms;
-  return StoredTerms.encode({
+  return encodeGenerated(StoredTerms.codec(), {
     participant0: field(addressToBytes(channel.participant0)),
     participant1: field(addressToBytes(channel.participant1)),
     signer0: field(addressToBytes(channel.signer0)),
