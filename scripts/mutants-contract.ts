@@ -10,7 +10,9 @@ import { MUTANTS, type Mutant } from "./mutants-contract.list.ts";
 
 /** Two compilers fill the smallest machine that runs this. */
 const DEFAULT_JOBS = 2;
-const MUTANT_TIMEOUT_MS = 240_000;
+const MUTANT_TIMEOUT_MS = 300_000;
+/** The first run of a copy may have to compile everything. */
+const CLEAN_TIMEOUT_MS = 900_000;
 const COPIED = [
   "contracts",
   "test/vectors",
@@ -55,12 +57,12 @@ interface TestRun {
   readonly output: string;
 }
 
-function runTests(directory: string): Promise<TestRun> {
+function runTests(directory: string, timeoutMs: number): Promise<TestRun> {
   const hardhat = join(directory, "node_modules", "hardhat", "dist", "src", "cli.js");
   const env = { ...process.env, ESCROW_FUZZ_RUNS: "48", ESCROW_INVARIANT_RUNS: "2", NO_COLOR: "1", CI: "1" };
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [hardhat, "test", "solidity"], { cwd: directory, env });
-    const timer = setTimeout(() => child.kill("SIGKILL"), MUTANT_TIMEOUT_MS);
+    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     let output = "";
     const collect = (data: Buffer) => {
       output += data.toString();
@@ -111,7 +113,7 @@ async function tryMutant(directory: string, mutant: Mutant): Promise<Outcome> {
       path,
       source.replace(mutant.find, () => mutant.replace),
     );
-    const { verdict, by } = judge(await runTests(directory));
+    const { verdict, by } = judge(await runTests(directory, MUTANT_TIMEOUT_MS));
     return outcome(verdict, by);
   } finally {
     await writeFile(path, source);
@@ -128,9 +130,11 @@ function report(outcome: Outcome): void {
 async function worker(queue: Mutant[], outcomes: Outcome[]): Promise<void> {
   const directory = await scratchCopy();
   try {
-    const clean = await runTests(directory);
+    const clean = await runTests(directory, CLEAN_TIMEOUT_MS);
     if (clean.code !== 0) {
-      throw new Error(`the unchanged escrow fails its tests:\n${clean.output.slice(-2_000)}`);
+      throw new Error(
+        `the unchanged escrow does not pass (exit ${clean.code}):\n${clean.output.slice(-2_000)}`,
+      );
     }
     for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
       const outcome = await tryMutant(directory, mutant);

@@ -51,22 +51,18 @@ export interface Fixture {
   prove(channel: ChannelTerms, payer: 0 | 1, proof: BalanceProof): Promise<string>;
 }
 
-/** Deploys a contract by its name, from the artifact of the last build. */
-export async function deployContract(
-  deployer: HDNodeWallet,
-  name: string,
-  ...args: unknown[]
-): Promise<BaseContract> {
+/** Deploys a contract by its name, from the artifact of the last build; `T` is its generated type. */
+export async function deployContract<T>(deployer: HDNodeWallet, name: string): Promise<T> {
   const { abi, bytecode } = await hre.artifacts.readArtifact(name);
-  const contract = await new ContractFactory([...abi], bytecode, deployer).deploy(...args);
-  return contract.waitForDeployment();
+  const contract = await new ContractFactory([...abi], bytecode, deployer).deploy();
+  return (await contract.waitForDeployment()) as T;
 }
 
 /** Deploys escrow and token and gives both sides tokens and the escrow an unlimited allowance. */
 export async function deployFixture(chain: TestChain): Promise<Fixture> {
   const deployer = chain.account(0);
-  const escrow = (await deployContract(deployer, "ChannelEscrow")) as ChannelEscrow;
-  const token = (await deployContract(deployer, "TestToken")) as TestToken;
+  const escrow = await deployContract<ChannelEscrow>(deployer, "ChannelEscrow");
+  const token = await deployContract<TestToken>(deployer, "TestToken");
   const escrowAddress = await escrow.getAddress();
   const tokenAddress = await token.getAddress();
   const accounts = [chain.account(1), chain.account(2)].sort((a, b) =>

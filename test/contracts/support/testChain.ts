@@ -10,6 +10,7 @@ const ANVIL_START_MS = 20_000;
 /** A development chain on loopback that mines every transaction at once. */
 export interface TestChain {
   readonly name: string;
+  readonly url: string;
   readonly provider: JsonRpcProvider;
   /** The funded development account with this index. */
   account(index: number): HDNodeWallet;
@@ -42,7 +43,8 @@ export async function startAnvil(): Promise<TestChain> {
 }
 
 function openChain(name: string, port: number, stop: () => Promise<unknown>): TestChain {
-  const provider = new JsonRpcProvider(`http://127.0.0.1:${port}`, 31337, {
+  const url = `http://127.0.0.1:${port}`;
+  const provider = new JsonRpcProvider(url, 31337, {
     staticNetwork: true,
     cacheTimeout: -1,
     batchMaxCount: 1,
@@ -51,6 +53,7 @@ function openChain(name: string, port: number, stop: () => Promise<unknown>): Te
   const root = HDNodeWallet.fromPhrase(MNEMONIC, undefined, "m/44'/60'/0'/0");
   return {
     name,
+    url,
     provider,
     account: (index) => root.deriveChild(index).connect(provider),
     time: async () => (await provider.getBlock("latest"))!.timestamp,
