@@ -123,8 +123,14 @@ export class Payer {
 
   /** Resolves when the payee holds update `nonce`: for a payment made before, perhaps by an earlier process. */
   acknowledged(nonce: bigint): Promise<void> {
-    const { state } = this.#mailbox;
+    const { state, context, channelId } = this.#mailbox;
     if (nonce <= state.acknowledged) return Promise.resolve();
+    if (context.stopping.aborted) return Promise.reject(stopped());
+    const { chain, phase } = state.terms;
+    if (phase === "settled") {
+      if (nonce <= (chain.close?.recorded[state.side] ?? 0n)) return Promise.resolve();
+      return Promise.reject(new NodeError({ code: "payment_unpaid", fields: { channelId, nonce } }));
+    }
     return new Promise((resolve, reject) => {
       const ticket: Ticket = { first: 0, count: 0, paid: () => resolve(), failed: reject };
       const at = this.#inFlight.findIndex((sent) => sent.nonce >= nonce);
@@ -176,7 +182,7 @@ export class Payer {
 
   /** The node stops. What was signed stays signed: its outcome is found by id, or in the channel's totals, later. */
   stop(): void {
-    const error = new NodeError({ code: "node_stopped", fields: {} });
+    const error = stopped();
     for (const chunk of this.#outbox.take(Number.MAX_SAFE_INTEGER)) {
       for (const ticket of chunk.tickets) ticket.failed(error);
     }
@@ -190,6 +196,8 @@ export class Payer {
 
   #check(orders: readonly PaymentOrder[]): void {
     const { state, context } = this.#mailbox;
+    // Whoever was still looking an id up when the node stopped would wait for ever.
+    if (context.stopping.aborted) throw stopped();
     const refused = cannotSend(state);
     if (refused !== undefined) throw new NodeError(refused);
     context.chain.assertFresh();
@@ -287,6 +295,10 @@ export class Payer {
     indexOps(state.idBytes, update, ops);
     this.#inFlight.push({ nonce, tickets: chunk.tickets });
   }
+}
+
+function stopped(): NodeError {
+  return new NodeError({ code: "node_stopped", fields: {} });
 }
 
 function invalid(option: string, reason: string): NodeError {
