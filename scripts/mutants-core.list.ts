@@ -231,6 +231,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "",
   },
   {
+    name: "renumbered-backwards",
+    file: "ledger/credit.ts",
+    find: "if (announced.sequence >= sequence) return state;",
+    replace: "",
+  },
+  {
     name: "contradicting-credits-taken",
     file: "ledger/credit.ts",
     find: "return sameCredits(credits, credited)",

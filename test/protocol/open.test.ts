@@ -9,6 +9,7 @@ import {
   receiveCapacity,
   receiveCredited,
   receiveUpdates,
+  renumberCredits,
   sendCapacity,
   sendUpdate,
   startClosing,
@@ -273,6 +274,18 @@ describe("open: credits", () => {
     ];
     for (const credits of contradictions)
       expect(codeOf(receiveCredited(state, credits))).toBe("credited_stale");
+  });
+
+  it("are numbered beyond everything a node that lost data may have announced, and never backwards", () => {
+    const [a, b] = openPair();
+    const forgotten = unwrap(receiveCredited(a, { ...b.terms.announced, sequence: 40n })).state;
+    const renumbered = renumberCredits(b, 1000n);
+    expect(unwrap(receiveCredited(forgotten, renumbered.terms.announced)).state.terms.credited).toEqual({
+      ...b.terms.announced,
+      sequence: 1000n,
+    });
+    expect(renumberCredits(renumbered, 999n)).toBe(renumbered);
+    expect(observed(renumbered, { deposits: [2n, 2n] }).terms.announced.sequence).toBe(1001n);
   });
 
   it("names in every update the announcement it counts on", () => {
