@@ -3,6 +3,7 @@ import { HELP, parseOptions, UsageError } from "./demo/options.ts";
 import { reportJson, reportText } from "./demo/report.ts";
 import { runDemo } from "./demo/run.ts";
 import { LiveScreen, PlainScreen } from "./demo/screen.ts";
+import { exitCodeOf } from "./demo/verdict.ts";
 
 /** Far beyond any machine's time: what hangs is ended and said. */
 const LIMIT_MS = 15 * 60_000;
@@ -33,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
     const result = await runDemo(options, screen, signal);
     screen.end();
     process.stdout.write(json ? reportJson(result, prices) : reportText(result, prices));
-    return result.verdict.ok ? EXIT.ok : EXIT.failed;
+    return exitCodeOf(result.verdict);
   } catch (error) {
     screen.fail();
     screen.end();

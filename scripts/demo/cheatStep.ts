@@ -1,6 +1,6 @@
 import { amount, grouped } from "./format.ts";
 import { CHALLENGE_PERIOD, type Stage } from "./stage.ts";
-import { arrived, indicesOf, payRun } from "./streaming.ts";
+import { arrived, payRun } from "./streaming.ts";
 import { eventually } from "./wait.ts";
 
 export interface CheatResult {
@@ -69,7 +69,7 @@ async function payBehindBackup(stage: Stage): Promise<bigint> {
   const before = paidBy(stage);
   const hidden = { book: his, ...tally.order(his, plan.hidden) };
   const forgotten = { book: hers, ...tally.order(hers, plan.forgotten) };
-  await Promise.all([hidden, forgotten].map((run) => payRun(stage, run, indicesOf(run))));
+  await Promise.all([hidden, forgotten].map((run) => payRun(stage, run)));
   await arrived(stage);
   return paidBy(stage) - before;
 }

@@ -9,6 +9,9 @@ const MAX_LAST_WORDS = 2_000;
 /** How long a process may take to end once it was asked to. */
 const END_PATIENCE_MS = 5_000;
 
+/** Hardhat looks for its configuration here. */
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
 /** Something a process was asked for did not succeed, or the process itself ended. */
 export class ChildError extends Error {
   override readonly name = "ChildError";
@@ -27,6 +30,8 @@ interface ChildInit<Notice> {
   /** Ends every wait for this process; the process itself is ended by {@link Child.kill}. */
   readonly signal: AbortSignal;
   readonly onNotice?: (notice: Notice) => void;
+  /** It ended though nobody asked it to. */
+  readonly onLost: (error: ChildError) => void;
 }
 
 /** A process of this demo's own, asked by calls and answering with results and notices. */
@@ -38,10 +43,12 @@ export class Child<C extends Calls<C>, Notice = never> {
   #lastWords = "";
   #next = 1;
   #over: ChildError | undefined;
+  #dismissed = false;
 
   constructor(init: ChildInit<Notice>) {
     this.#init = init;
     this.#process = fork(fileURLToPath(new URL(init.module, import.meta.url)), [], {
+      cwd: ROOT,
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -53,7 +60,12 @@ export class Child<C extends Calls<C>, Notice = never> {
     this.#exited = this.#gone().then(([code, signal]) => {
       const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
       const words = this.#lastWords.trim();
-      this.#end(new ChildError("process_ended", `${init.name} ${how}${words === "" ? "" : `:\n${words}`}`));
+      const error = new ChildError(
+        "process_ended",
+        `${init.name} ${how}${words === "" ? "" : `:\n${words}`}`,
+      );
+      this.#end(error);
+      if (!this.#dismissed) init.onLost(error);
     });
     this.#exited.catch(() => {});
     init.signal.addEventListener("abort", this.#abort, { once: true });
@@ -81,6 +93,7 @@ export class Child<C extends Calls<C>, Notice = never> {
 
   /** SIGKILL: it gets no chance to tidy up. Resolves once it is gone and everything it had said was heard. */
   async kill(): Promise<void> {
+    this.#dismissed = true;
     this.#end(new ChildError("process_killed", `${this.#init.name} was killed`));
     this.#process.kill("SIGKILL");
     await this.#exited;
@@ -88,6 +101,7 @@ export class Child<C extends Calls<C>, Notice = never> {
 
   /** Lets go of the process, which ends by itself; kills it if it does not. */
   async end(): Promise<void> {
+    this.#dismissed = true;
     if (this.#process.connected) this.#process.disconnect();
     const stubborn = setTimeout(() => this.#process.kill("SIGKILL"), END_PATIENCE_MS);
     await this.#exited;

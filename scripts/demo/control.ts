@@ -86,7 +86,7 @@ export interface PayResult {
 export type PeerNotice =
   /** How far a book is: `asked` orders were given to the node so far, these have a receipt now. */
   | { readonly kind: "paid"; readonly book: number; readonly asked: number; readonly paid: Uint32Array }
-  /** The payments of one update, ids of 32 hex digits joined. */
+  /** All payments behind the last such notice, up to those of update `nonce`; ids of 32 hex digits, joined. */
   | {
       readonly kind: "received";
       readonly channelId: string;

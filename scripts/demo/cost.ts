@@ -27,6 +27,8 @@ export interface Cost {
   readonly gasPerPayment: bigint;
   readonly perPayment: bigint;
   readonly averagePayment: bigint;
+  /** `perPayment` of `averagePayment`, in thousandths of a percent. */
+  readonly share: bigint;
   /** What fees of these shares would have cost on the same payments, least and most. */
   readonly lowFee: readonly [bigint, bigint];
   readonly highFee: readonly [bigint, bigint];
@@ -52,6 +54,7 @@ export function costOf(life: Life, prices: Prices): Cost {
     gasPerPayment: (gas * 1_000n) / payments,
     perPayment: spent / payments,
     averagePayment: moved / payments,
+    share: (spent * 100_000n) / moved,
     lowFee: [fee(LOW_FEE[0]), fee(LOW_FEE[1])],
     highFee: [fee(HIGH_FEE[0]), fee(HIGH_FEE[1])],
   };

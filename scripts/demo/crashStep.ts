@@ -1,6 +1,6 @@
 import { grouped } from "./format.ts";
 import type { Stage } from "./stage.ts";
-import { arrived, indicesOf, paidSoFar, payRun, type Run } from "./streaming.ts";
+import { arrived, paidSoFar, payRun, type Run } from "./streaming.ts";
 import { NAMES } from "./verdict.ts";
 import { eventually } from "./wait.ts";
 
@@ -29,10 +29,13 @@ export async function crashStep(stage: Stage): Promise<CrashResult> {
   screen.begin("SIGKILL to a node that pays and is paid");
   const before = { alice: paidSoFar(stage, "alice"), bob: paidSoFar(stage, "bob") };
   const runs = books.map((book): Run => ({ book, ...tally.order(book, plan.crash) }));
-  const flows = runs.map((run) => ({ run, flow: payRun(stage, run, indicesOf(run)) }));
-  for (const { flow } of flows) flow.catch(() => {}); // looked at below
+  const flows = runs.map((run) => ({ run, flow: payRun(stage, run) }));
   const underWay = (name: "alice" | "bob") => paidSoFar(stage, name) - before[name] > plan.crash / 4;
-  await eventually("payments under way", () => NAMES.every(underWay), { signal, patience: PATIENCE_MS });
+  const flowing = eventually("payments under way", () => NAMES.every(underWay), {
+    signal,
+    patience: PATIENCE_MS,
+  });
+  await Promise.race([flowing, failureOf(flows.map(({ flow }) => flow))]);
   const killed = performance.now();
   await bob.kill();
   const bobs = bob.unacknowledged;
@@ -47,12 +50,20 @@ export async function crashStep(stage: Stage): Promise<CrashResult> {
     if (entry.run.book.payer !== "bob") continue;
     const again = tally.unpaid(entry.run.book, entry.run.from);
     resumed += again.length;
-    entry.flow = payRun(stage, entry.run, again);
+    entry.flow = payRun(stage, entry.run, { indices: again });
+    entry.flow.catch(() => {}); // awaited below
   }
   await Promise.all(flows.map(({ flow }) => flow));
   await arrived(stage);
   screen.finish(`bob killed with ${open}; back after ${(downMs / 1_000).toFixed(1)} s: ${verdictOf(stage)}`);
   return { payments: plan.crash * runs.length, unacknowledged, resumed, downMs };
+}
+
+/** Rejects with the first failure; what fails later is somebody else's to await. */
+function failureOf(flows: readonly Promise<unknown>[]): Promise<never> {
+  return new Promise((_, reject) => {
+    for (const flow of flows) flow.catch(reject);
+  });
 }
 
 function verdictOf({ tally }: Stage): string {

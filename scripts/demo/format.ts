@@ -11,7 +11,13 @@ export function grouped(count: number | bigint): string {
 
 /** Base units as a decimal amount with its symbol, with no digit left out. */
 export function amount(base: bigint, asset: Asset): string {
-  return `${formatUnits(base, DECIMALS[asset])} ${SYMBOLS[asset]}`;
+  return `${decimal(base, DECIMALS[asset])} ${SYMBOLS[asset]}`;
+}
+
+/** A fixed-point number without needless zeros. */
+export function decimal(value: bigint, decimals: number): string {
+  const [whole, fraction] = formatUnits(value, decimals).split(".");
+  return grouped(BigInt(whole!)) + (fraction === undefined || fraction === "0" ? "" : `.${fraction}`);
 }
 
 /** Microseconds, as people read them. */
@@ -21,12 +27,9 @@ export function duration(microseconds: number): string {
   return `${(microseconds / 1_000_000).toFixed(1)} s`;
 }
 
-/** A billionth of a millionth would not be read: dollars are shown in millionths of a cent, from 10^-12 dollars. */
+/** Dollars from 10^-12 of them, rounded to a millionth of a cent. */
 export function dollars(pico: bigint): string {
-  const rounded = (pico + 5_000n) / 10_000n;
-  const text = formatUnits(rounded, 8);
-  const [whole, fraction = ""] = text.split(".");
-  return `$${grouped(BigInt(whole!))}.${fraction.padEnd(2, "0")}`;
+  return `$${decimal((pico + 5_000n) / 10_000n, 8)}`;
 }
 
 /** Two columns of text beside each other need the same width: adds spaces on the right. */

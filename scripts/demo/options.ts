@@ -81,7 +81,8 @@ function wholeNumber(text: string): number {
 
 function price(option: string, text: string, decimals: number): bigint {
   // Long enough for any price, short enough that a sum stays readable.
-  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) throw new UsageError(`${option} wants a price, not "${text}"`);
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text) || !/[1-9]/.test(text))
+    throw new UsageError(`${option} wants a price, not "${text}"`);
   const [whole, fraction = ""] = text.split(".");
   return parseUnits(`${whole}.${fraction.slice(0, decimals) || "0"}`, decimals);
 }

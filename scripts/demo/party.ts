@@ -1,7 +1,7 @@
 import { cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { generateMnemonic } from "rivulet/crypto";
-import { Child } from "./child.ts";
+import { Child, type ChildError } from "./child.ts";
 import type { ChainPlace, PayResult, PeerCalls, PeerNotice } from "./control.ts";
 import type { Asset, Book, Name } from "./orders.ts";
 import type { Tally } from "./tally.ts";
@@ -17,6 +17,7 @@ export interface PartyInit {
   readonly books: readonly Book[];
   readonly signal: AbortSignal;
   readonly onNotice: (name: Name, notice: PeerNotice) => void;
+  readonly onLost: (error: ChildError) => void;
 }
 
 interface Stream {
@@ -116,6 +117,7 @@ export class Party {
       module: "./peer.ts",
       signal,
       onNotice: (notice) => this.#heard(notice),
+      onLost: this.#init.onLost,
     });
     return this.#child.call("start", {
       name,

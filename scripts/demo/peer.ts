@@ -77,5 +77,8 @@ serve<PeerCalls>({
     node.close(channelOf(channelId), { mode: "unilateral" }).catch(() => {});
   },
   settled: ({ channelId }) => reached(channelOf(channelId), ({ phase }) => phase === "settled"),
-  stop: () => node.stop(),
+  stop: async () => {
+    await node.stop();
+    receiving.handOn();
+  },
 });

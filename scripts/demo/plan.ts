@@ -1,5 +1,7 @@
 /** How many payments each step makes. */
 export interface Plan {
+  /** One at a time, before the stream: what a payment takes when nothing is in its way. */
+  readonly single: number;
   /** Of the stream, per book: four of them, together what was asked for. */
   readonly stream: readonly number[];
   /** Around the crash, per book. */
@@ -20,7 +22,8 @@ export function planOf(payments: number): Plan {
   const share = Math.floor(payments / BOOKS);
   const stream = Array.from({ length: BOOKS }, (_, book) => share + (book < payments % BOOKS ? 1 : 0));
   const crash = Math.max(LEAST_CRASH, Math.ceil(payments / 40));
+  const single = 200;
   const hidden = 500;
   const forgotten = 100;
-  return { stream, crash, hidden, forgotten, mostPerBook: stream[0]! + crash + hidden };
+  return { single, stream, crash, hidden, forgotten, mostPerBook: single + stream[0]! + crash + hidden };
 }

@@ -1,12 +1,18 @@
 import type { ChannelId, PaymentBatch, RivuletNode } from "rivulet";
 import type { PeerNotice } from "./control.ts";
 
+/** Notes are handed on this often: one by one they would cost more than the payments. */
+const HAND_ON_MS = 10;
+
 interface Watched {
   /** The last update whose payments were taken note of. */
   cursor: bigint;
   /** The last update the node told of. */
   latest: bigint;
   busy: boolean;
+  /** Taken note of and not handed on yet; lost with the process, like everything it did not say. */
+  ids: string[];
+  amounts: bigint[];
 }
 
 /**
@@ -24,11 +30,23 @@ export class Receiving {
     this.#note = note;
     this.#onError = onError;
     node.on("payments", (batch) => this.#told(batch));
+    setInterval(() => this.handOn(), HAND_ON_MS).unref();
+  }
+
+  /** Hands on what was noted since the last time. */
+  handOn(): void {
+    for (const [channelId, watched] of this.#channels) {
+      const { cursor, ids, amounts } = watched;
+      if (ids.length === 0) continue;
+      this.#note({ kind: "received", channelId, nonce: cursor, ids: ids.join(""), amounts });
+      watched.ids = [];
+      watched.amounts = [];
+    }
   }
 
   /** Watches a channel on which everything up to update `after` is noted already. */
   async watch(channelId: ChannelId, after: bigint): Promise<void> {
-    const watched: Watched = { cursor: after, latest: after, busy: false };
+    const watched: Watched = { cursor: after, latest: after, busy: false, ids: [], amounts: [] };
     this.#channels.set(channelId, watched);
     await this.#catchUp(channelId, watched);
   }
@@ -58,13 +76,9 @@ export class Receiving {
   #take(watched: Watched, batch: PaymentBatch): void {
     if (batch.nonce <= watched.cursor) return;
     watched.cursor = batch.nonce;
-    const ids: string[] = [];
-    const amounts: bigint[] = [];
     for (const { paymentId, amount } of batch) {
-      ids.push(paymentId.slice(2));
-      amounts.push(amount);
+      watched.ids.push(paymentId.slice(2));
+      watched.amounts.push(amount);
     }
-    const { channelId, nonce } = batch;
-    this.#note({ kind: "received", channelId, nonce, ids: ids.join(""), amounts });
   }
 }

@@ -1,6 +1,5 @@
-import { formatUnits } from "ethers";
 import type { Cost, Prices } from "./cost.ts";
-import { amount, dollars, grouped, padded } from "./format.ts";
+import { amount, decimal, dollars, grouped, padded } from "./format.ts";
 import type { DemoResult } from "./run.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -36,13 +35,14 @@ function costTable(costs: readonly Cost[], { gasPrice, etherPrice }: Prices): st
     row("cost per payment", ({ asset }) => `${asset} channel`),
     row("payments", ({ payments }) => grouped(payments)),
     row("gas from open to settled", ({ gas }) => grouped(gas)),
-    row("gas per payment", ({ gasPerPayment }) => formatUnits(gasPerPayment, 3)),
+    row("gas per payment", ({ gasPerPayment }) => decimal(gasPerPayment, 3)),
     row("average payment", ({ averagePayment }) => dollars(averagePayment)),
-    row("Rivulet, gas per payment", ({ perPayment }) => dollars(perPayment)),
+    row("that gas costs, per payment", ({ perPayment }) => dollars(perPayment)),
+    row("as a share of the payment", ({ share }) => `${decimal(share, 3)} %`),
     row("a fee of 0.1–0.5 % would be", ({ lowFee }) => range(lowFee)),
     row("a fee of 1–3 % would be", ({ highFee }) => range(highFee)),
   ];
-  const assumed = `assumed: gas at ${formatUnits(gasPrice, "gwei")} gwei, ETH at $${formatUnits(etherPrice, 6)}, RTT at $1`;
+  const assumed = `assumed: gas at ${decimal(gasPrice, 9)} gwei, ETH at $${decimal(etherPrice, 6)}, RTT at $1`;
   return [...table(rows), `(${assumed}; --gas-price and --eth-price change it)`];
 }
 

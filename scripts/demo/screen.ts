@@ -28,15 +28,14 @@ interface Line {
   readonly title: string;
   readonly started: number;
   detail: string;
-  state: "running" | "done" | "failed";
-  seconds: string;
+  readonly state: "running" | "done" | "failed";
 }
 
-/** Redraws its lines in place. */
+/** Redraws the step under way in place; finished ones stay above it, so that any height of terminal will do. */
 export class LiveScreen implements Screen {
   readonly #out: Output;
-  readonly #lines: Line[] = [];
   readonly #timer: NodeJS.Timeout;
+  #line: Line | undefined;
   #drawn = 0;
   #frame = 0;
 
@@ -47,13 +46,12 @@ export class LiveScreen implements Screen {
   }
 
   begin(title: string): void {
-    this.#lines.push({ title, started: performance.now(), detail: "", state: "running", seconds: "" });
+    this.#line = { title, started: performance.now(), detail: "", state: "running" };
     this.#draw();
   }
 
   progress(text: string): void {
-    const line = this.#lines.at(-1);
-    if (line !== undefined) line.detail = text;
+    if (this.#line !== undefined) this.#line.detail = text;
   }
 
   finish(text: string): void {
@@ -61,37 +59,36 @@ export class LiveScreen implements Screen {
   }
 
   fail(): void {
-    if (this.#lines.at(-1)?.state === "running") this.#over("failed", this.#lines.at(-1)!.detail);
+    this.#over("failed", this.#line?.detail ?? "");
   }
 
   end(): void {
     clearInterval(this.#timer);
-    this.#draw();
     this.#out.write(SHOW_CURSOR);
   }
 
-  #over(state: "done" | "failed", text: string): void {
-    const line = this.#lines.at(-1)!;
-    line.state = state;
-    line.detail = text;
-    line.seconds = secondsSince(line.started);
+  #over(state: "done" | "failed", detail: string): void {
+    if (this.#line === undefined) return;
+    this.#line = { ...this.#line, state, detail };
     this.#draw();
+    this.#line = undefined;
+    this.#drawn = 0;
   }
 
   #draw(): void {
+    if (this.#line === undefined) return;
     const spin = SPINNER[this.#frame++ % SPINNER.length]!;
     const width = (this.#out.columns ?? DEFAULT_COLUMNS) - 1;
-    const rows = this.#lines.flatMap((line) => rowsOf(line, spin, width));
+    const rows = rowsOf(this.#line, spin, width);
     const up = this.#drawn === 0 ? "" : `\x1b[${this.#drawn}A`;
     this.#drawn = rows.length;
     this.#out.write(`${up}\x1b[J${rows.join("\n")}\n`);
   }
 }
 
-function rowsOf({ title, detail, state, seconds, started }: Line, spin: string, width: number): string[] {
+function rowsOf({ title, detail, state, started }: Line, spin: string, width: number): string[] {
   const mark = { running: spin, done: `${GREEN}✓${PLAIN}`, failed: `${RED}✗${PLAIN}` }[state];
-  const took = seconds === "" ? secondsSince(started) : seconds;
-  const head = `${mark} ${title.slice(0, width - 12)} ${DIM}${took}${PLAIN}`;
+  const head = `${mark} ${title.slice(0, width - 12)} ${DIM}${secondsSince(started)}${PLAIN}`;
   return detail === "" ? [head] : [head, ...wrapped(detail, width - 4).map((row) => `    ${row}`)];
 }
 

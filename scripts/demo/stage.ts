@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ChainView } from "./chainView.ts";
-import { Child } from "./child.ts";
+import { Child, type ChildError } from "./child.ts";
 import type { ChainCalls, ChainPlace, PeerNotice } from "./control.ts";
 import { type Asset, type Book, MOST_UNITS, type Name } from "./orders.ts";
 import { Party } from "./party.ts";
@@ -18,6 +18,9 @@ export const CHALLENGE_PERIOD = 600;
 /** Base units per unit of price. At 3,000 dollars per ETH both make an order cost $0.001 to $0.01. */
 const UNITS: Readonly<Record<Asset, bigint>> = { native: 333_333_333n, token: 1n };
 
+/** Deposits are rounded up to these, base units: a thousandth of an ETH, and a token. */
+const STEPS: Readonly<Record<Asset, bigint>> = { native: 10n ** 15n, token: 10n ** 6n };
+
 /** What each account starts with of both, beside its deposits: for gas, and to see that it is left alone. */
 const POCKET_MONEY: Readonly<Record<Asset, bigint>> = { native: 10n ** 18n, token: 10n ** 6n };
 
@@ -28,6 +31,7 @@ const MAX_WARNINGS = 100;
 export interface Stage {
   readonly plan: Plan;
   readonly screen: Screen;
+  /** Aborted from outside, or with the error of a process that ended though nobody asked it to. */
   readonly signal: AbortSignal;
   readonly directory: string;
   readonly tally: Tally;
@@ -51,10 +55,13 @@ export interface Stage {
 }
 
 /** Starts the chain with escrow and token, and gets two parties ready that do not run yet. */
-export async function setStage(payments: number, screen: Screen, signal: AbortSignal): Promise<Stage> {
+export async function setStage(payments: number, screen: Screen, outer: AbortSignal): Promise<Stage> {
   const plan = planOf(payments);
+  const lost = new AbortController();
+  const signal = AbortSignal.any([outer, lost.signal]);
+  const onLost = (error: ChildError) => lost.abort(error);
   const directory = await mkdtemp(join(tmpdir(), "rivulet-demo-"));
-  const chain = new Child<ChainCalls>({ name: "the chain", module: "./chain.ts", signal });
+  const chain = new Child<ChainCalls>({ name: "the chain", module: "./chain.ts", signal, onLost });
   let place: ChainPlace;
   try {
     place = await chain.call("start", undefined);
@@ -69,10 +76,7 @@ export async function setStage(payments: number, screen: Screen, signal: AbortSi
     NAMES.map((payer, b): Book => ({ number: a * 2 + b, asset, payer, run, unit: UNITS[asset] })),
   );
   const tally = new Tally(books);
-  const deposit = {
-    native: BigInt(plan.mostPerBook * MOST_UNITS) * UNITS.native,
-    token: BigInt(plan.mostPerBook * MOST_UNITS) * UNITS.token,
-  };
+  const deposit = { native: depositFor("native", plan), token: depositFor("token", plan) };
   const disputes: Stage["disputes"] = [];
   const warnings: Stage["warnings"] = [];
   const onNotice = (name: Name, notice: PeerNotice) => {
@@ -90,6 +94,7 @@ export async function setStage(payments: number, screen: Screen, signal: AbortSi
       books,
       signal,
       onNotice,
+      onLost,
     });
   const parties = { alice: party("alice"), bob: party("bob") };
   return {
@@ -117,7 +122,14 @@ export async function setStage(payments: number, screen: Screen, signal: AbortSi
   };
 }
 
-/** What an account is given: two deposits' worth of each, and pocket money. */
+/** What one application could spend if the other paid nothing: no payment ever waits for capacity. */
+function depositFor(asset: Asset, { mostPerBook }: Plan): bigint {
+  const most = BigInt(mostPerBook * MOST_UNITS) * UNITS[asset];
+  const step = STEPS[asset];
+  return ((most + step - 1n) / step) * step;
+}
+
+/** What an account is given: its deposit of each, and pocket money. */
 export function funds(stage: Stage): Readonly<Record<Asset, bigint>> {
   const { deposit } = stage;
   return {

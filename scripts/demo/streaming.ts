@@ -16,14 +16,19 @@ export interface Run {
   readonly to: number;
 }
 
-/** Has the book's owner pay these orders; resolves with latencies in microseconds. */
-export async function payRun(stage: Stage, { book }: Run, indices: readonly number[]): Promise<Uint32Array> {
+/** Has the book's owner pay these orders, all of the run by default; resolves with latencies in microseconds. */
+export async function payRun(
+  stage: Stage,
+  run: Run,
+  { indices = indicesOf(run), window = WINDOW }: { indices?: readonly number[]; window?: number } = {},
+): Promise<Uint32Array> {
+  const { book } = run;
   const channelId = stage.channels[book.asset];
-  const { latencies } = await stage.parties[book.payer].pay(channelId, book, indices, WINDOW);
+  const { latencies } = await stage.parties[book.payer].pay(channelId, book, indices, window);
   return latencies;
 }
 
-export function indicesOf({ from, to }: Run): number[] {
+function indicesOf({ from, to }: Run): number[] {
   return Array.from({ length: to - from }, (_, at) => from + at);
 }
 

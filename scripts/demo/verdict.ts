@@ -72,6 +72,11 @@ export function judge({ totals, problems, deposits, purses, facts }: Evidence): 
   return { checks, problems, ok: problems.length === 0 && checks.every(({ ok }) => ok) };
 }
 
+/** What the demo's process ends with: 0 only if all is as the applications say. */
+export function exitCodeOf({ ok }: Verdict): 0 | 1 {
+  return ok ? 0 : 1;
+}
+
 /** Received minus sent by one application on one channel; below zero if it paid more. */
 function gained(totals: readonly BookTotals[], asset: Asset, name: Name): bigint {
   let sum = 0n;

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+const LOOK_MS = 10;
+
 /** Looks until `wanted` is true. Rejects with the signal's reason, or saying what did not happen in time. */
 export async function eventually(
   what: string,
@@ -10,6 +12,6 @@ export async function eventually(
   while (!(await wanted())) {
     signal.throwIfAborted();
     if (Date.now() > end) throw new Error(`${what}: not within ${patience / 1_000} s`);
-    await sleep(10, undefined, { signal });
+    await sleep(LOOK_MS);
   }
 }
