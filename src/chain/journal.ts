@@ -24,7 +24,7 @@ export class Journal {
   readonly #prefix: string;
   readonly #encoder = new TextEncoder();
 
-  /** All keys lie under `prefix`, e.g. `chain/31337/0x…/`: one per chain, escrow and account. */
+  /** All keys lie under `prefix`, one per chain and escrow or account. */
   constructor(store: JournalStore, prefix: string) {
     this.#store = store;
     this.#prefix = prefix;

@@ -11,6 +11,7 @@ import { deriveKeys } from "../crypto/keys.ts";
 import { createPeerHost } from "../p2p/host.ts";
 import { addressOfPublicKey, Digests } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
+import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
 import { Backlog } from "./backlog.ts";
 import { ChainSync } from "./chainSync.ts";
@@ -90,7 +91,7 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
   const node = new RivuletNode((events) => {
     const watcher = new Watcher({
       eth,
-      journal: new Journal(journals, `\x20${chainId}/${escrowAddress}/`),
+      journal: new Journal(journals, journalPrefix("chain", chainId, escrowAddress)),
       chainId,
       escrow: escrowAddress,
       fromBlock: options.escrowBlock ?? 0,
@@ -104,7 +105,7 @@ async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode>
     });
     const publisher = new Publisher({
       eth,
-      journal: new Journal(journals, `\x21${chainId}/${account.address}/`),
+      journal: new Journal(journals, journalPrefix("publisher", chainId, account.address)),
       chainId,
       account,
       confirmations,

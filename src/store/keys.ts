@@ -10,17 +10,13 @@ export const KEYSPACE = {
   update: 0x11,
   /** Payment id given by the application (16), channel id (32) → where that payment is. */
   payment: 0x12,
-  /** Kind (1), block number (8), index in the block (4) → the chain watcher's journal. */
+  /** Text: chain id, escrow, record's name → the chain watcher's journal. */
   chain: 0x20,
-  /** Account (20), transaction nonce (8) → the transaction publisher's journal. */
+  /** Text: chain id, account, record's name → the transaction publisher's journal. */
   publisher: 0x21,
-  /** A peer's signer (20) → what is remembered of it. */
-  peer: 0x30,
   /** Any key of the above → the bytes found there when they failed their checksum. Kept as evidence, never read. */
   quarantine: 0xf0,
 } as const;
-
-export type Keyspace = (typeof KEYSPACE)[keyof typeof KEYSPACE];
 
 /** Direction byte of an update's key: which side signed it. */
 export type UpdateDirection = 0 | 1;
@@ -70,11 +66,6 @@ export function updateKey(channelId: Uint8Array, direction: UpdateDirection, non
   return key;
 }
 
-/** The nonce within an update's key. */
-export function nonceOfUpdateKey(key: Uint8Array): bigint {
-  return new DataView(key.buffer, key.byteOffset, key.byteLength).getBigUint64(34);
-}
-
 /** Updates of one direction with `from <= nonce < to`; without `to`, all from `from` on. */
 export function updateRange(
   channelId: Uint8Array,
@@ -96,56 +87,9 @@ export function paymentKey(paymentId: Uint8Array, channelId: Uint8Array): Uint8A
   return key;
 }
 
-/** All channels in which this payment id was used. */
-export function paymentRange(paymentId: Uint8Array): Range {
-  const prefix = new Uint8Array(17);
-  prefix[0] = KEYSPACE.payment;
-  prefix.set(fixed("payment id", paymentId, 16), 1);
-  return prefixRange(prefix);
-}
-
-/** `chain ‖ kind ‖ block ‖ index`: sorted by place in the chain within a kind, which the chain room gives out. */
-export function chainKey(kind: number, block: bigint, index: number): Uint8Array {
-  const key = new Uint8Array(14);
-  key[0] = KEYSPACE.chain;
-  key[1] = kind;
-  putUint64(key, 2, block);
-  new DataView(key.buffer).setUint32(10, index);
-  return key;
-}
-
-/** The journal of one kind with `from <= block < to`; without `to`, all from `from` on. */
-export function chainRange(kind: number, from: bigint, to?: bigint): Range {
-  const gte = chainKey(kind, from, 0);
-  return { gte, lt: to === undefined ? prefixRange(gte.slice(0, 2)).lt : chainKey(kind, to, 0) };
-}
-
-/** `publisher ‖ account ‖ nonce`: sorted by nonce within an account. */
-export function publisherKey(account: Uint8Array, nonce: bigint): Uint8Array {
-  const key = new Uint8Array(29);
-  key[0] = KEYSPACE.publisher;
-  key.set(fixed("account", account, 20), 1);
-  putUint64(key, 21, nonce);
-  return key;
-}
-
-/** Transactions of one account with `nonce >= from`. */
-export function publisherRange(account: Uint8Array, from: bigint): Range {
-  const gte = publisherKey(account, from);
-  return { gte, lt: prefixRange(gte.slice(0, 21)).lt };
-}
-
-/** `peer ‖ signer`. */
-export function peerKey(signer: Uint8Array): Uint8Array {
-  const key = new Uint8Array(21);
-  key[0] = KEYSPACE.peer;
-  key.set(fixed("signer", signer, 20), 1);
-  return key;
-}
-
-/** Every peer remembered. */
-export function peerRange(): Range {
-  return prefixRange(Uint8Array.of(KEYSPACE.peer));
+/** What the keys of one chain journal begin with: `keyspace ‖ chainId/owner/`, behind which the record's name follows. */
+export function journalPrefix(keyspace: "chain" | "publisher", chainId: bigint, owner: string): string {
+  return `${String.fromCharCode(KEYSPACE[keyspace])}${chainId}/${owner}/`;
 }
 
 /** All keys that begin with `prefix`, which must hold a byte below 255. */

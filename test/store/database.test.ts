@@ -15,7 +15,7 @@ import { Level } from "level";
 import { afterAll, describe, expect, it } from "vitest";
 import { setChannelSequence } from "../../src/store/channelSequence.ts";
 import { type Database, openDatabaseOn } from "../../src/store/database.ts";
-import { channelKey, channelRange, KEYSPACE, peerKey, prefixRange } from "../../src/store/keys.ts";
+import { channelKey, channelRange, KEYSPACE, paymentKey, prefixRange } from "../../src/store/keys.ts";
 import { openDatabase } from "../../src/store/levelDatabase.ts";
 import { MarkFile, MemoryMark, newMarkState } from "../../src/store/mark.ts";
 import { MemoryStore } from "../../src/store/memoryStore.ts";
@@ -30,7 +30,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 let directories = 0;
 const fresh = () => join(root, String(directories++));
 
-const peer = (n: number) => peerKey(new Uint8Array(20).fill(n));
+const keyOf = (n: number) => paymentKey(new Uint8Array(16).fill(n), new Uint8Array(32));
 const put = (key: Uint8Array, ...value: number[]): Op => ({
   type: "put",
   key,
@@ -111,13 +111,13 @@ describe("opening a database", () => {
     const directory = fresh();
     const newer: SchemaPlan = { version: 2, migrations: [{ to: 2, run: async () => [] }] };
     const database = await openDatabase(directory, { schema: newer });
-    await database.committer.commit([put(peer(1), 1)], { sync: true });
+    await database.committer.commit([put(keyOf(1), 1)], { sync: true });
     await database.close();
     const before = fingerprint(directory);
     await expect(openDatabase(directory)).rejects.toMatchObject({ code: "database_newer" });
     expect(fingerprint(directory)).toBe(before);
     const again = await openDatabase(directory, { schema: newer });
-    expect(await again.store.get(peer(1))).toEqual(Uint8Array.of(1));
+    expect(await again.store.get(keyOf(1))).toEqual(Uint8Array.of(1));
     await again.close();
   });
 
@@ -255,20 +255,20 @@ describe("a record that has been altered", () => {
   it("is never handed out", async () => {
     const store = new MemoryStore();
     const database = await openDatabaseOn({ store, mark: new MemoryMark(newMarkState(1)), name: "memory" });
-    await database.committer.commit([put(peer(1), 1, 2, 3)], { sync: true });
-    const framed = (await store.get(peer(1)))!;
+    await database.committer.commit([put(keyOf(1), 1, 2, 3)], { sync: true });
+    const framed = (await store.get(keyOf(1)))!;
     for (let bit = 0; bit < framed.length * 8; bit++) {
       const altered = framed.slice();
       altered[bit >> 3]! ^= 1 << (bit & 7);
-      await store.write([{ type: "put", key: peer(1), value: altered }], { sync: true });
-      await expect(database.store.get(peer(1))).rejects.toMatchObject({ code: "record_damaged" });
-      await expect(database.store.getMany([peer(2), peer(1)])).rejects.toMatchObject({
+      await store.write([{ type: "put", key: keyOf(1), value: altered }], { sync: true });
+      await expect(database.store.get(keyOf(1))).rejects.toMatchObject({ code: "record_damaged" });
+      await expect(database.store.getMany([keyOf(2), keyOf(1)])).rejects.toMatchObject({
         code: "record_damaged",
       });
-      await expect(count(database, KEYSPACE.peer)).rejects.toMatchObject({ code: "record_damaged" });
+      await expect(count(database, KEYSPACE.payment)).rejects.toMatchObject({ code: "record_damaged" });
     }
-    await store.write([{ type: "put", key: peer(1), value: new Uint8Array(3) }], { sync: true });
-    await expect(database.store.get(peer(1))).rejects.toMatchObject({ code: "record_damaged" });
+    await store.write([{ type: "put", key: keyOf(1), value: new Uint8Array(3) }], { sync: true });
+    await expect(database.store.get(keyOf(1))).rejects.toMatchObject({ code: "record_damaged" });
   });
 });
 
@@ -276,12 +276,12 @@ describe("migration", () => {
   const plan: SchemaPlan = {
     version: 3,
     migrations: [
-      { to: 3, run: async (reader) => [put(peer(3), ...(await reader.get(peer(2)))!)] },
+      { to: 3, run: async (reader) => [put(keyOf(3), ...(await reader.get(keyOf(2)))!)] },
       {
         to: 2,
         run: async (reader) => [
-          put(peer(2), ...(await reader.get(peer(1)))!, 2),
-          { type: "del", key: peer(1) },
+          put(keyOf(2), ...(await reader.get(keyOf(1)))!, 2),
+          { type: "del", key: keyOf(1) },
         ],
       },
     ],
@@ -291,14 +291,14 @@ describe("migration", () => {
     const disk = new MemoryStore();
     const mark = new MemoryMark(newMarkState(1));
     const database = await openDatabaseOn({ store: disk, mark, name: "memory" });
-    await database.committer.commit([put(peer(1), 1)], { sync: true });
+    await database.committer.commit([put(keyOf(1), 1)], { sync: true });
     return { disk, mark };
   }
 
   it("goes step by step, each with what the one before it left", async () => {
     const { disk, mark } = await old();
     const database = await openDatabaseOn({ store: disk, mark, name: "memory", schema: plan });
-    expect(await database.store.getMany([peer(1), peer(2), peer(3)])).toEqual([
+    expect(await database.store.getMany([keyOf(1), keyOf(2), keyOf(3)])).toEqual([
       undefined,
       Uint8Array.of(1, 2),
       Uint8Array.of(1, 2),
@@ -320,7 +320,7 @@ describe("migration", () => {
     await expect(openDatabaseOn({ store, mark, name: "memory", schema: failing })).rejects.toThrow("power");
     expect(mark.state.schema).toBe(3);
     const database = await openDatabaseOn({ store: disk, mark, name: "memory", schema: plan });
-    expect(await database.store.getMany([peer(1), peer(2), peer(3)])).toEqual([
+    expect(await database.store.getMany([keyOf(1), keyOf(2), keyOf(3)])).toEqual([
       undefined,
       Uint8Array.of(1, 2),
       Uint8Array.of(1, 2),

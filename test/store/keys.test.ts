@@ -1,21 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  chainKey,
-  chainRange,
   channelIdOfKey,
   channelKey,
   compareKeys,
+  journalPrefix,
   KEYSPACE,
   keyText,
-  nonceOfUpdateKey,
   paymentKey,
-  paymentRange,
-  peerKey,
-  peerRange,
   prefixRange,
-  publisherKey,
-  publisherRange,
   updateKey,
   updateRange,
 } from "../../src/store/keys.ts";
@@ -24,6 +17,7 @@ import type { Range } from "../../src/store/store.ts";
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const direction = fc.constantFrom(0 as const, 1 as const);
+const text = (prefix: string) => new TextEncoder().encode(prefix);
 const within = (key: Uint8Array, { gte, lt }: Range) =>
   compareKeys(key, gte) >= 0 && compareKeys(key, lt) < 0;
 const sign = (n: number | bigint) => (n < 0 ? -1 : n > 0 ? 1 : 0);
@@ -33,16 +27,15 @@ describe("keys", () => {
     const spaces = Object.values(KEYSPACE);
     expect(new Set(spaces).size).toBe(spaces.length);
     fc.assert(
-      fc.property(bytes(32), bytes(20), uint64, (id, account, n) => {
+      fc.property(bytes(32), uint64, (id, n) => {
         const keys = [
           channelKey(id),
           updateKey(id, 1, n),
           paymentKey(id.slice(16), id),
-          chainKey(3, n, 4),
-          publisherKey(account, n),
-          peerKey(account),
+          text(journalPrefix("chain", n, "0xe")),
+          text(journalPrefix("publisher", n, "0xa")),
         ];
-        expect(keys.map((key) => key[0])).toEqual([0x10, 0x11, 0x12, 0x20, 0x21, 0x30]);
+        expect(keys.map((key) => key[0])).toEqual([0x10, 0x11, 0x12, 0x20, 0x21]);
         expect(keys.toSorted(compareKeys)).toEqual(keys);
       }),
     );
@@ -61,7 +54,6 @@ describe("keys", () => {
         (a, b, da, db, x, from, to) => {
           const key = updateKey(b, db, x);
           expect(channelIdOfKey(key)).toEqual(b);
-          expect(nonceOfUpdateKey(key)).toBe(x);
           expect(sign(compareKeys(updateKey(b, db, from), key))).toBe(sign(from - x));
           const same = compareKeys(a, b) === 0 && da === db;
           expect(within(key, updateRange(a, da, from, to))).toBe(same && x >= from && x < to);
@@ -69,38 +61,6 @@ describe("keys", () => {
           expect(within(key, updateRange(b, db, from))).toBe(x >= from);
         },
       ),
-    );
-  });
-
-  it("of the journals sort by place and stay within their ranges", () => {
-    fc.assert(
-      fc.property(
-        fc.nat(255),
-        fc.nat(254),
-        uint64,
-        uint64,
-        fc.nat(2 ** 32 - 1),
-        bytes(20),
-        bytes(20),
-        (kind, other, block, from, index, account, second) => {
-          expect(within(chainKey(kind, block, index), chainRange(other, from))).toBe(
-            kind === other && block >= from,
-          );
-          expect(within(publisherKey(account, block), publisherRange(second, from))).toBe(
-            compareKeys(account, second) === 0 && block >= from,
-          );
-          expect(within(peerKey(account), peerRange())).toBe(true);
-        },
-      ),
-    );
-  });
-
-  it("of payments are found by the id alone", () => {
-    fc.assert(
-      fc.property(bytes(16), bytes(16), bytes(32), (id, other, channel) => {
-        expect(within(paymentKey(id, channel), paymentRange(id))).toBe(true);
-        expect(within(paymentKey(other, channel), paymentRange(id))).toBe(compareKeys(id, other) === 0);
-      }),
     );
   });
 
@@ -122,6 +82,6 @@ describe("keys", () => {
     expect(() => channelKey(new Uint8Array(31))).toThrow("channel id has 31 bytes");
     expect(() => updateKey(new Uint8Array(32), 0, 2n ** 64n)).toThrow("64 bits");
     expect(() => updateKey(new Uint8Array(32), 0, -1n)).toThrow("64 bits");
-    expect(() => peerKey(new Uint8Array(32))).toThrow("signer");
+    expect(() => paymentKey(new Uint8Array(32), new Uint8Array(32))).toThrow("payment id");
   });
 });

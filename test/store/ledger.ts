@@ -1,10 +1,10 @@
 import { channelSequence, setChannelSequence } from "../../src/store/channelSequence.ts";
 import type { Database } from "../../src/store/database.ts";
 import {
-  chainKey,
-  chainRange,
   channelKey,
   channelRange,
+  KEYSPACE,
+  prefixRange,
   updateKey,
   updateRange,
 } from "../../src/store/keys.ts";
@@ -48,11 +48,19 @@ export class LedgerWriter {
         key: updateKey(channelId(channel), 0, BigInt(sequence)),
         value: new Uint8Array(120).fill(sequence),
       },
-      { type: "put", key: chainKey(1, BigInt(this.#journal), 0), value: Uint8Array.of(channel) },
+      { type: "put", key: journalKey(this.#journal), value: Uint8Array.of(channel) },
     ];
     await this.#database.committer.commit(ops, { sync });
     return [channel, sequence];
   }
+}
+
+/** `chain ‖ number`: sorted by number. */
+function journalKey(number: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = KEYSPACE.chain;
+  new DataView(key.buffer).setBigUint64(1, BigInt(number));
+  return key;
 }
 
 export function channelId(channel: number): Uint8Array {
@@ -86,9 +94,9 @@ export async function readLedger(database: Database): Promise<Ledger> {
       throw new Error(`channel ${channel} has sequence ${sequence} and ${updates} updates`);
   }
   let journal = 0;
-  for await (const [key] of database.store.range(chainRange(1, 0n))) {
+  for await (const [key] of database.store.range(prefixRange(Uint8Array.of(KEYSPACE.chain)))) {
     journal += 1;
-    const number = new DataView(key.buffer, key.byteOffset).getBigUint64(2);
+    const number = new DataView(key.buffer, key.byteOffset).getBigUint64(1);
     if (number !== BigInt(journal))
       throw new Error(`commit ${journal} is missing where ${number} is present`);
   }
