@@ -17,6 +17,7 @@ import {
 } from "../../protocol/index.ts";
 import { decodeUpdate } from "../../store/channelRecord.ts";
 import { updateRange } from "../../store/keys.ts";
+import type { ChannelReading } from "../chainSync.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
 const NO_SIGNATURE = new Uint8Array(0);
@@ -58,9 +59,7 @@ export class ChainSide {
   /** Reads the channel on chain and acts on it; calls that come meanwhile share one more reading. */
   refresh(): Promise<void> {
     this.#again = true;
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
+    this.#refreshing ??= this.#refresh();
     return this.#refreshing;
   }
 
@@ -83,25 +82,34 @@ export class ChainSide {
   }
 
   async #refresh(): Promise<void> {
-    const { context, channelId } = this.#mailbox;
-    while (this.#again) {
-      this.#again = false;
-      const { terms } = this.#mailbox.state;
-      if (terms.phase === "settled") return;
-      const { confirmed, newest } = await context.chain.read(channelId, terms.channel, context.stopping);
-      const before = this.#mailbox.state.terms.phase;
-      await this.#adopt(this.#observed(confirmed, newest));
-      if (before !== "closing" && this.#mailbox.state.terms.phase === "closing") {
-        const detail = newest.status === "settled" ? "settled" : `deadline ${newest.deadline}`;
-        context.emit("dispute", { channelId, action: "closeSeen", detail });
-        this.#mailbox.payer.failQueuedAsClosed();
+    await undefined; // so that `refresh` has noted this promise before it can be taken away
+    try {
+      while (this.#again && this.#mailbox.state.terms.phase !== "settled") {
+        this.#again = false;
+        await this.#readAndAct();
       }
-      this.#act(newest);
+    } finally {
+      // In the same turn as the last look at `#again`: a call in between would wait for a reading that never comes.
+      this.#refreshing = undefined;
     }
   }
 
-  #observed(confirmed: ChainReading, newest: ChainReading): ChannelState {
-    const confirmedTime = this.#mailbox.context.chain.confirmedTime();
+  async #readAndAct(): Promise<void> {
+    const { context, channelId, state } = this.#mailbox;
+    const reading = await context.chain.read(channelId, state.terms.channel, context.stopping);
+    const { newest } = reading;
+    const before = this.#mailbox.state.terms.phase;
+    await this.#adopt(this.#observed(reading));
+    if (before !== "closing" && this.#mailbox.state.terms.phase === "closing") {
+      const detail = newest.status === "settled" ? "settled" : `deadline ${newest.deadline}`;
+      context.emit("dispute", { channelId, action: "closeSeen", detail });
+      this.#mailbox.payer.failQueuedAsClosed();
+    }
+    this.#act(reading);
+  }
+
+  /** Lapses by the time of the very block that was read: a later one may hold what this one does not show yet. */
+  #observed({ confirmed, newest, confirmedTime }: ChannelReading): ChannelState {
     const state = observeChain(this.#mailbox.state, confirmed, newest);
     return lapseClose(lapseWithdrawals(state, confirmedTime), confirmedTime);
   }
@@ -111,12 +119,16 @@ export class ChainSide {
   }
 
   /** Publishes what keeps our money whole. Every call may repeat the last: intents are named. */
-  #act(newest: ChainReading): void {
+  #act({ newest, newestTime }: ChannelReading): void {
     const { state, context, closer, withdrawer } = this.#mailbox;
     closer.publishAgreed();
     withdrawer.publishAgreed();
-    const dispute = disputeOf(state, newest, context.chain.bindingTime());
+    const dispute = disputeOf(state, newest, newestTime);
     if (dispute !== undefined) this.#dispute(dispute, newest);
+    // Where blocks are made on demand the one to settle in comes only when asked for. Our clock may be wrong, though,
+    // or the chain late, so it never decides that it is too late to challenge.
+    const due = newest.status === "closing" && context.chain.bindingTime() >= newest.deadline;
+    if (due && dispute?.kind !== "settle") this.#dispute({ kind: "settle" }, newest);
   }
 
   #dispute(dispute: Dispute, newest: ChainReading): void {
@@ -150,6 +162,8 @@ export class ChainSide {
     const limit = deadline === undefined ? {} : { deadline: Number(deadline) };
     let outcome: Outcome;
     try {
+      // What is published must not be forgotten: a power cut could otherwise let us accept a fork of it.
+      await context.committer.flush();
       outcome = await context.chain.submit({ id, ...call, ...limit }, { signal: context.stopping });
     } catch (error) {
       if (!context.stopping.aborted) context.fail(error);

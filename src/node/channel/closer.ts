@@ -20,6 +20,12 @@ const CLOSE_SECONDS = 1800n;
 /** When so little is left of a signed close, whoever did not ask for it publishes it too. */
 const FALLBACK_SECONDS = 900n;
 
+/**
+ * A signed close with less than this left is not repeated: the other side may have let it lapse already, would stop
+ * anew, and then take our next payment for a lie.
+ */
+const LAPSING_SECONDS = 300n;
+
 /** Ends a channel: together when the peer answers, alone when it does not. */
 export class Closer {
   readonly #mailbox: ChannelMailbox;
@@ -36,7 +42,7 @@ export class Closer {
     this.#mailbox.payer.failQueuedAsClosed();
     await this.#mailbox.commit(step.state, [], true);
     const { session } = this.#mailbox;
-    if (session !== undefined) this.resume(session);
+    if (session !== undefined) this.resume(session, step.state);
   }
 
   /**
@@ -53,11 +59,13 @@ export class Closer {
     chainSide.refreshSoon();
   }
 
-  /** A new session: what was announced or signed is said again. */
-  resume(session: PeerSession): void {
-    const { state, channelId } = this.#mailbox;
+  /** A new session: what was announced or signed in the durable `state` is said again. */
+  resume(session: PeerSession, state: ChannelState): void {
+    const { channelId } = this.#mailbox;
     const { stop } = state.terms;
     if (stop === undefined) return;
+    const lapsing = this.#mailbox.context.chain.bindingTime() + LAPSING_SECONDS;
+    if (stop.signed !== undefined && lapsing > stop.signed.deadline) return;
     session.send({ kind: "closeStop", channelId, sentNonce: stop.ours });
     if (stop.signed !== undefined) this.#sendSignature(session, state, stop.signed);
     this.advance();

@@ -17,6 +17,9 @@ import { NodeError } from "../error.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 import { indexOps } from "./paymentIds.ts";
 
+/** How long the other side may take, over all sessions, to return what it says we lost: it has it at hand. */
+const CATCH_UP_MS = 10 * 60_000;
+
 /** Payments of one channel that wait for its peer to come back. */
 const MAX_WAITING = 100_000;
 
@@ -32,6 +35,8 @@ export class Establisher {
   /** The session on which the other side's was answered in full. */
   #session: PeerSession | undefined;
   readonly #waiting = new Set<() => void>();
+  #patience: NodeJS.Timeout | undefined;
+  #dropped = false;
   /** How far returned updates have brought our lost direction. */
   #progress: BalanceProof | undefined;
 
@@ -108,6 +113,22 @@ export class Establisher {
     await this.#stream(session, side, step.resendFrom, "update");
     await this.#stream(session, otherSide(side), step.returnFrom, "returnedUpdate");
     if (state.behind === undefined) this.#establish(session);
+    else this.#catchUp(state.behind.nonce <= state.sent.nonce);
+  }
+
+  /** Something of the other side's had to be refused because we are behind: it is said again on a new session. */
+  dropped(): void {
+    this.#dropped = true;
+  }
+
+  /** A proof that no update can lead to, or that nobody leads us to, leaves only the chain. */
+  #catchUp(hopeless: boolean): void {
+    const close = () => {
+      if (this.#mailbox.state.behind === undefined) return;
+      this.#mailbox.closeAlone("we lost updates of our own that the peer does not return");
+    };
+    if (hopeless) close();
+    else this.#patience ??= setTimeout(close, CATCH_UP_MS).unref();
   }
 
   /** Takes one of our own updates back that we lost. */
@@ -141,8 +162,12 @@ export class Establisher {
     this.#progress = undefined;
     await this.#mailbox.commit(step.state, ops, true);
     this.#mailbox.payer.settleTo(step.state.acknowledged);
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
     if (step.kind === "caughtUp") {
-      this.#establish(session);
+      if (this.#dropped) void session.close({ code: "caught_up" });
+      else this.#establish(session);
+      this.#dropped = false;
       return;
     }
     this.#mailbox.closeAlone("our own returned proof does not follow from what we know");
@@ -151,14 +176,26 @@ export class Establisher {
   #establish(session: PeerSession): void {
     if (session.closed.aborted || this.#told !== session) return;
     this.#session = session;
-    const { payer, withdrawer, closer, state } = this.#mailbox;
-    this.#mailbox.tellCredits(session, state.terms.announced);
-    withdrawer.resume(session);
-    closer.resume(session);
-    payer.kick();
+    this.#resume(session).catch((error: unknown) => {
+      if (!session.closed.aborted) this.#mailbox.fail(error);
+    });
+    this.#mailbox.payer.kick();
     this.#mailbox.context.established(this.#mailbox.channelId);
     for (const go of this.#waiting) go();
     this.#waiting.clear();
+  }
+
+  /**
+   * Says again what was announced or signed, once it is durable: a change that is being written is in memory already,
+   * and a crash must not make us unsay it.
+   */
+  async #resume(session: PeerSession): Promise<void> {
+    const { withdrawer, closer, state, context } = this.#mailbox;
+    await context.committer.flush();
+    if (this.#session !== session) return;
+    this.#mailbox.tellCredits(session, state.terms.announced);
+    withdrawer.resume(session, state);
+    closer.resume(session, state);
   }
 
   /** Sends stored updates of `payer` from `from` to the newest, as fast as the peer reads. */

@@ -189,6 +189,7 @@ export class ChannelMailbox {
       message: new NodeError(refusal).message,
       channelId: this.channelId,
     });
+    if (refusal.code === "channel_behind") this.establisher.dropped();
     if (lie && session !== undefined) void session.close({ code: refusal.code, fields });
     if (refusal.code === "credit_lowered") this.closeAlone("the peer overspent what we lowered");
   }
