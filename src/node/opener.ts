@@ -120,13 +120,16 @@ export class Opener {
       session.send({ kind: "refuse", channelId, code: "channel_refused", fields });
       return;
     }
+    // The peer may have left while we looked at the chain, and be back on another session with the same proposal.
+    if (session.closed.aborted) return;
     const most = this.#policy.mostMatchingDeposit ?? 0n;
     const deposit = message.requestedDeposit < most ? message.requestedDeposit : most;
-    const mailbox =
-      known === undefined
-        ? await this.#create(channelId, message.channel)
-        : await this.#channels.load(channelId);
-    if (known === undefined && deposit > 0n) this.#match(mailbox, deposit);
+    const agreed = this.#channels.has(channelId);
+    const mailbox = agreed
+      ? await this.#channels.load(channelId)
+      : await this.#create(channelId, message.channel);
+    if (agreed) await this.#context.committer.flush(); // its record may still be on its way to the disk
+    if (!agreed && deposit > 0n) this.#match(mailbox, deposit, message.deposit);
     session.send({ kind: "acceptChannel", channelId, deposit, lockLimits: NO_LOCKS });
     await mailbox.establisher.tell(session);
   }
@@ -243,13 +246,19 @@ export class Opener {
     }
   }
 
-  /** Deposits our part once the opener's is confirmed: before that it would cost us gas for nothing. */
-  #match(mailbox: ChannelMailbox, amount: bigint): void {
+  /**
+   * Deposits our part once all that the opener promised is confirmed: before that it would cost us gas, and a dust
+   * deposit would lock our money up, for nothing.
+   */
+  #match(mailbox: ChannelMailbox, amount: bigint, promised: bigint): void {
     const { context } = mailbox;
     const { channelId } = mailbox;
     this.#matching.set(channelId, amount);
     void mailbox
-      .until(({ terms, side }) => terms.chain.deposits[otherSide(side)] > 0n, context.stopping)
+      .until(({ terms, side }) => {
+        const theirs = terms.chain.deposits[otherSide(side)];
+        return theirs > 0n && theirs >= promised;
+      }, context.stopping)
       .then(() => this.depositor.deposit(mailbox, amount, { signal: context.stopping }))
       .catch((error: unknown) => {
         if (context.stopping.aborted) return;
