@@ -15,6 +15,18 @@ interface ChainSyncInit {
   readonly staleAfter: number | "never";
 }
 
+/** What the escrow holds about a channel at two blocks, and their times: only together do they tell what has lapsed. */
+export interface ChannelReading {
+  /** At the newest confirmed block. */
+  readonly confirmed: ChainReading;
+  /** At the tip. */
+  readonly newest: ChainReading;
+  /** Unix seconds of the block of `confirmed`. */
+  readonly confirmedTime: bigint;
+  /** Unix seconds of the block of `newest`. */
+  readonly newestTime: bigint;
+}
+
 /** The node's view of the chain: two clocks, channel readings, and transactions. */
 export class ChainSync {
   readonly eth: Eth;
@@ -45,27 +57,35 @@ export class ChainSync {
     return BigInt(this.#init.watcher.newestTime() ?? 0);
   }
 
+  /** False while the newest block is too old to tell whether a channel is still open. */
+  get isFresh(): boolean {
+    const { staleAfter, watcher } = this.#init;
+    if (staleAfter === "never") return true;
+    const age = watcher.newestBlockAge();
+    return age !== undefined && age <= staleAfter;
+  }
+
   /** Throws `chain_stale` when the newest block is too old to tell whether a channel is still open. */
   assertFresh(): void {
     const { staleAfter, watcher } = this.#init;
-    if (staleAfter === "never") return;
+    if (this.isFresh || staleAfter === "never") return;
     const age = watcher.newestBlockAge();
-    if (age !== undefined && age <= staleAfter) return;
     const fields = { age: BigInt(Math.floor(age ?? -1)), limit: BigInt(staleAfter) };
     throw new NodeError({ code: "chain_stale", fields });
   }
 
   /** What the escrow holds about a channel, at the newest confirmed block and at the tip. */
-  async read(
-    channelId: ChannelId,
-    channel: Channel,
-    signal: AbortSignal,
-  ): Promise<{ readonly confirmed: ChainReading; readonly newest: ChainReading }> {
+  async read(channelId: ChannelId, channel: Channel, signal: AbortSignal): Promise<ChannelReading> {
     const { watcher } = this.#init;
     const same = watcher.newestBlock()?.hash === watcher.confirmedBlock()?.hash;
     const newest = await this.#readAt(channelId, channel, "newest", signal);
     const confirmed = same ? newest : await this.#readAt(channelId, channel, "confirmed", signal);
-    return { confirmed, newest };
+    return {
+      confirmed: confirmed.reading,
+      newest: newest.reading,
+      confirmedTime: confirmed.time,
+      newestTime: newest.time,
+    };
   }
 
   /** Publishes under a name of its own: the same id again joins the same transaction. */
@@ -86,7 +106,7 @@ export class ChainSync {
     channel: Channel,
     at: "newest" | "confirmed",
     signal: AbortSignal,
-  ): Promise<ChainReading> {
+  ): Promise<{ readonly reading: ChainReading; readonly time: bigint }> {
     const { watcher, escrow } = this.#init;
     const { state, block } = await watcher.readChannel(channelId, at, signal);
     const recorded = async (side: 0 | 1) => {
@@ -94,12 +114,13 @@ export class ChainSync {
       const payer = participantOf(channel, side);
       return (await escrow.recordedProof(channelId, payer, { blockHash: block.hash }, { signal })).nonce;
     };
-    return {
+    const reading: ChainReading = {
       status: state.status,
       deposits: [state.deposit0, state.deposit1],
       withdrawn: [state.withdrawn0, state.withdrawn1],
       deadline: state.deadline,
       recorded: [await recorded(0), await recorded(1)],
     };
+    return { reading, time: BigInt(block.timestamp) };
   }
 }
