@@ -6,7 +6,8 @@ import { MAX_INBOX_BYTES } from "./options.ts";
  * until half of it is done, so that a flood waits in its sender's memory and not in ours.
  */
 export class Backlog {
-  readonly #waiting = new Map<PeerSession, { bytes: number; paused: boolean }>();
+  /** Weak: what is handed over after its session ended must not keep the session. */
+  readonly #waiting = new WeakMap<PeerSession, { bytes: number; paused: boolean }>();
 
   add(session: PeerSession, bytes: number): void {
     let waiting = this.#waiting.get(session);

@@ -20,6 +20,9 @@ const MAX_RUN = 256;
 /** Updates beyond a gap that are kept while what is missing may still come. */
 const MAX_HELD = 64;
 
+/** How often it is looked whether the chain has come back. */
+const STALE_LOOK_MS = 100;
+
 /** What an update costs in memory beside its entries. */
 const UPDATE_OVERHEAD = 512;
 
@@ -62,11 +65,13 @@ export class Payee {
   }
 
   async #run(): Promise<void> {
+    const { chain, committer, stopping } = this.#mailbox.context;
     this.#running = true;
     try {
       // Waiting for the end of this turn gathers what one read of the socket brought.
       await Promise.resolve();
       while (this.#inbox.length > 0) {
+        if (!chain.isFresh) await this.#fresh();
         const run = this.#inbox.splice(0, MAX_RUN);
         const fresh: Arrival[] = [];
         for (const arrival of run) {
@@ -74,8 +79,11 @@ export class Payee {
           if (known) await this.#resent(arrival);
           else fresh.push(arrival);
         }
+        // Peers that together bring more than the disk takes wait; a commit beyond its bounds would stop the node.
+        while (!committer.hasRoom) await committer.room(stopping);
         if (fresh.length > 0) await this.#receive(fresh);
-        for (const arrival of run) this.#done(arrival);
+        // What waits behind a gap is still in memory, and its sender's to answer for.
+        for (const arrival of run) if (!this.#held.includes(arrival)) this.#done(arrival);
       }
     } catch (error) {
       this.#mailbox.fail(error);
@@ -83,6 +91,18 @@ export class Payee {
       this.#running = false;
     }
     this.#mailbox.advanceClose();
+  }
+
+  /**
+   * Waits until the newest block is new enough to tell whether the channel is still open: what a payer sends after a
+   * close that we cannot see is worth nothing. Unacknowledged it is not paid for, and it is resent after a restart.
+   */
+  async #fresh(): Promise<void> {
+    const { chain, stopping } = this.#mailbox.context;
+    while (!chain.isFresh) {
+      stopping.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, STALE_LOOK_MS).unref());
+    }
   }
 
   #done({ update, session }: Arrival): void {

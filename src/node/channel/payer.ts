@@ -262,6 +262,10 @@ export class Payer {
   /** One turn: sign what is queued, write it, then send it. */
   async #turn(session: PeerSession): Promise<void> {
     const { context, channelId } = this.#mailbox;
+    const { committer, stopping } = context;
+    // Busy channels together must not exceed what the disk takes: a commit beyond its bounds would stop the node.
+    while (!committer.hasRoom) await committer.room(stopping);
+    if (this.#mailbox.session !== session) return;
     const updates: Update[] = [];
     const ops: Op[] = [];
     let state = this.#mailbox.state;
