@@ -93,8 +93,9 @@ export class PaidOnce {
     const waiting = known.map((place) =>
       place === undefined ? undefined : mailbox.payer.acknowledged(place.nonce),
     );
-    const made = placesOf(await paying);
-    await Promise.all(waiting);
+    // Together: awaited one after the other, a failure of the second while the first fails would be nobody's.
+    const [receipt] = await Promise.all([paying, ...waiting]);
+    const made = placesOf(receipt);
     return known.map((place, at) =>
       place === undefined ? made.next().value! : { ...place, paymentId: orders[at]!.id! },
     );
