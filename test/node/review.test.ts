@@ -1,0 +1,337 @@
+import { describe, expect, it } from "vitest";
+import { Backlog } from "../../src/node/backlog.ts";
+import { ChainSide } from "../../src/node/channel/chainSide.ts";
+import type { ChannelMailbox } from "../../src/node/channel/mailbox.ts";
+import { Payee } from "../../src/node/channel/payee.ts";
+import { indexOps } from "../../src/node/channel/paymentIds.ts";
+import { Channels } from "../../src/node/channels.ts";
+import type { NodeContext } from "../../src/node/context.ts";
+import { NodeError } from "../../src/node/error.ts";
+import { Opener } from "../../src/node/opener.ts";
+import { PaidOnce } from "../../src/node/paidOnce.ts";
+import type { PeerSession } from "../../src/p2p/session.ts";
+import {
+  type ChannelState,
+  MAX_ENTRIES_BYTES,
+  observeChain,
+  packTransfers,
+  participantOf,
+  receiveUpdates,
+  signerOf,
+  signWithdrawal,
+  startClosing,
+  TRANSFER_BYTES,
+  type Update,
+} from "../../src/protocol/index.ts";
+import { GroupCommit } from "../../src/store/groupCommit.ts";
+import { MemoryStore } from "../../src/store/memoryStore.ts";
+import { NO_LOCKS } from "../../src/wire/message.ts";
+import {
+  CHANNEL,
+  CHANNEL_ID,
+  digests,
+  ESCROW,
+  KEYS,
+  NOW,
+  nextPaymentId,
+  openPair,
+  paid,
+  portsOf,
+  reading,
+  sent,
+  unwrap,
+} from "../protocol/support/channel.ts";
+
+/** Long enough for everything that does not wait for a clock. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+
+/** A mailbox that keeps what it is given, and a context of whatever the test needs. */
+function fakeMailbox(state: ChannelState, context: Partial<NodeContext>) {
+  const published: string[] = [];
+  const failures: unknown[] = [];
+  const mailbox = {
+    state,
+    channelId: state.id,
+    context: { stopping: new AbortController().signal, emit() {}, ...context },
+    payer: { failQueuedAsClosed() {} },
+    closer: { publishAgreed() {} },
+    withdrawer: { publishAgreed() {} },
+    commit: async (next: ChannelState) => {
+      mailbox.state = next;
+    },
+    advanceClose() {},
+    refuse() {},
+    fail: (error: unknown) => failures.push(error),
+  };
+  return { mailbox, published, failures, as: mailbox as unknown as ChannelMailbox };
+}
+
+function fakeSession(change: Partial<PeerSession> = {}): PeerSession {
+  const closed = new AbortController().signal;
+  const session = { closed, send: () => true, pause() {}, resume() {}, close: async () => {}, ...change };
+  return session as unknown as PeerSession;
+}
+
+describe("what has lapsed", () => {
+  it("is judged by the time of the block that was read, not of one that came meanwhile", async () => {
+    const [a, b] = openPair();
+    const deadline = NOW + 100n;
+    const digest = digests.withdrawal(a.idBytes, {
+      participant: participantOf(CHANNEL, 1),
+      totalWithdrawn: 900n,
+      deadline,
+    });
+    const signature = portsOf(1).crypto.ecdsa.sign(digest, KEYS[1]);
+    const { state } = unwrap(signWithdrawal(a, { total: 900n, deadline, signature }, NOW, portsOf(0)));
+    const before = { confirmed: reading(), newest: reading(), confirmedTime: NOW, newestTime: NOW };
+    const chain = { read: async () => before, confirmedTime: () => deadline + 1n, bindingTime: () => NOW };
+    const { mailbox, as } = fakeMailbox(state, { chain: chain as never });
+    await new ChainSide(as).refresh();
+    // The withdrawal may be in the block between the one read and the one whose time is known.
+    expect(mailbox.state.terms.withdrawals).toHaveLength(1);
+    expect(mailbox.state.terms.announced.withdrawn).toEqual([0n, 900n]);
+    expect(b.terms.withdrawals).toHaveLength(0);
+  });
+});
+
+describe("a dispute", () => {
+  it("is answered although our clock says it is too late, since only blocks have a say", async () => {
+    const [a, b] = paid(openPair(), 0, 10n);
+    const newest = reading({ status: "closing", deadline: NOW + 600n });
+    const state = startClosing(observeChain(b, reading(), newest));
+    expect(a.sent.nonce).toBe(1n);
+    const submitted: string[] = [];
+    const chain = {
+      read: async () => ({ confirmed: reading(), newest, confirmedTime: NOW, newestTime: NOW }),
+      confirmedTime: () => NOW,
+      bindingTime: () => NOW + 86_400n,
+      submit: async ({ id }: { id: string }) => {
+        submitted.push(id.slice(CHANNEL_ID.length + 1));
+        return { ok: false, code: "tx_would_revert" };
+      },
+    };
+    const escrow = { challenge: () => ({}), settle: () => ({}) };
+    const log = { info() {}, warn() {} };
+    const committer = { flush: async () => {} };
+    const { as } = fakeMailbox(state, {
+      chain: chain as never,
+      escrow: escrow as never,
+      log: log as never,
+      committer: committer as never,
+    });
+    await new ChainSide(as).refresh();
+    await settle();
+    expect(submitted).toContain("challenge/1");
+    expect(submitted).toContain("settle");
+  });
+});
+
+describe("refreshing", () => {
+  it("reads the chain once more for whoever asks as the last reading ends", async () => {
+    const [a] = openPair();
+    let readings = 0;
+    const read = async () => {
+      readings++;
+      return { confirmed: reading(), newest: reading(), confirmedTime: NOW, newestTime: NOW };
+    };
+    const { as } = fakeMailbox(a, { chain: { read, bindingTime: () => NOW } as never });
+    const side = new ChainSide(as);
+    // Asks again in every one of the turns around the end of the first reading.
+    for (let turns = 0; turns < 24; turns++) {
+      await settle();
+      readings = 0;
+      void side.refresh();
+      for (let i = 0; i < turns; i++) await undefined;
+      const seen = readings;
+      await side.refresh();
+      expect(readings, `after ${turns} turns`).toBeGreaterThan(seen);
+    }
+  });
+});
+
+describe("a peer that proposes the same channel on two sessions", () => {
+  it("gets one channel, and stops nobody", async () => {
+    const gates: (() => void)[] = [];
+    const chain = {
+      read: () =>
+        new Promise((resolve) => {
+          gates.push(() => resolve({ newest: reading({ status: "none" }) }));
+        }),
+    };
+    const context = {
+      ports: portsOf(0),
+      chainId: 31337n,
+      escrow: { address: ESCROW },
+      account: participantOf(CHANNEL, 0),
+      signer: signerOf(CHANNEL, 0),
+      stopping: new AbortController().signal,
+      committer: { commit: async () => {}, flush: async () => {} },
+      attend() {},
+      emit() {},
+      chain,
+    } as unknown as NodeContext;
+    const channels = new Channels(context);
+    const opener = new Opener(context, channels, { challengePeriod: { least: 60, most: 86_400 } });
+    const remote = { signer: signerOf(CHANNEL, 1), participant: participantOf(CHANNEL, 1) };
+    const message = {
+      kind: "openChannel" as const,
+      channel: CHANNEL,
+      deposit: 5n,
+      requestedDeposit: 0n,
+      lockLimits: NO_LOCKS,
+    };
+    const sessions = [fakeSession({ remote } as never), fakeSession({ remote } as never)];
+    const answers = sessions.map((session) => opener.receiveOpen(message, session));
+    for (const open of gates) open();
+    await Promise.all(answers);
+    expect(channels.size).toBe(1);
+
+    // And one that has left meanwhile leaves no record behind.
+    const gone = fakeSession({ remote, closed: AbortSignal.abort() } as never);
+    const other = { ...message, channel: { ...CHANNEL, salt: 8n } };
+    const leaving = opener.receiveOpen(other, gone);
+    gates.at(-1)!();
+    await leaving;
+    expect(channels.size).toBe(1);
+  });
+});
+
+/** `count` updates as large as they may be, the first with the next nonce. */
+function largeUpdates(payer: ChannelState, count: number): Update[] {
+  const updates: Update[] = [];
+  let state = payer;
+  for (let i = 0; i < count; i++) {
+    const transfers = Array.from({ length: Math.floor(MAX_ENTRIES_BYTES / TRANSFER_BYTES) }, () => ({
+      paymentId: nextPaymentId(),
+      amount: 1n,
+      applicationId: false,
+      refund: false,
+    }));
+    const { proof } = sent(state, 1n).update;
+    updates.push({
+      proof: { ...proof, nonce: BigInt(i + 1) },
+      entries: packTransfers(transfers),
+      creditedSequence: 0n,
+    });
+    state = { ...state };
+  }
+  return updates;
+}
+
+describe("a flood of updates", () => {
+  it("that together exceed what the disk takes waits for it, instead of stopping the node", async () => {
+    const store = new MemoryStore();
+    const write = store.write.bind(store);
+    store.write = async (ops, options) => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await write(ops, options);
+    };
+    const head = { sequence: 0, syncedThrough: 0, channels: 0, channelSequences: 0 };
+    const committer = new GroupCommit({ store, head, recordMark() {}, roomBytes: 100_000 });
+    const pair = openPair();
+    const { update } = sent(pair[0], 1n);
+    const filler = new Uint8Array(60_000);
+    const acknowledged: bigint[] = [];
+    const session = fakeSession({
+      send: (message) => {
+        if (message.kind === "ack") acknowledged.push(message.nonce);
+        return true;
+      },
+    });
+    const chain = { isFresh: true, confirmedTime: () => NOW };
+    const payees = Array.from({ length: 40 }, (_, i) => {
+      const context = { committer, chain, ports: portsOf(1), backlog: new Backlog(), listens: () => false };
+      const fake = fakeMailbox(pair[1], context as never);
+      fake.mailbox.commit = async (next) => {
+        fake.mailbox.state = next;
+        const key = new Uint8Array([0x7f, i]);
+        await committer.commit([{ type: "put", key, value: filler }], { sync: true });
+      };
+      return { fake, payee: new Payee(fake.as) };
+    });
+    for (const { payee } of payees) payee.take(update, session);
+    await expect
+      .poll(() => acknowledged.length + payees.flatMap(({ fake }) => fake.failures).length)
+      .toBe(40);
+    expect(payees.flatMap(({ fake }) => fake.failures)).toEqual([]);
+    expect(acknowledged).toHaveLength(40);
+    await committer.close();
+  });
+
+  it("beyond a gap counts against its sender for as long as it is in memory", async () => {
+    const pair = openPair();
+    const updates = largeUpdates(pair[0], 40).slice(1);
+    expect(receiveUpdates(pair[1], updates.slice(0, 1), portsOf(1)).refusal?.code).toBe("nonce_gap");
+    let paused = 0;
+    const session = fakeSession({ pause: () => void paused++ });
+    const context = {
+      committer: { hasRoom: true },
+      chain: { isFresh: true },
+      ports: portsOf(1),
+      backlog: new Backlog(),
+    };
+    const payee = new Payee(fakeMailbox(pair[1], context as never).as);
+    for (const update of updates) {
+      payee.take(update, session);
+      await settle();
+    }
+    expect(paused).toBe(1);
+    payee.forget(session);
+  });
+});
+
+describe("while the chain is silent", () => {
+  it("a payee acknowledges nothing, as the channel may be closing, and all of it afterwards", async () => {
+    const pair = openPair();
+    const { update } = sent(pair[0], 1n);
+    const acknowledged: bigint[] = [];
+    const session = fakeSession({
+      send: (message) => {
+        if (message.kind === "ack") acknowledged.push(message.nonce);
+        return true;
+      },
+    });
+    const chain = { isFresh: false, confirmedTime: () => NOW };
+    const context = {
+      committer: { hasRoom: true },
+      chain,
+      ports: portsOf(1),
+      backlog: new Backlog(),
+      listens: () => false,
+    };
+    const payee = new Payee(fakeMailbox(pair[1], context as never).as);
+    payee.take(update, session);
+    await settle();
+    expect(acknowledged).toEqual([]);
+    chain.isFresh = true;
+    await expect.poll(() => acknowledged).toEqual([1n]);
+  });
+});
+
+describe("payments with ids that fail together", () => {
+  it("reject once, and leave no rejection to nobody", async () => {
+    const [payer] = openPair();
+    const [known, fresh] = [nextPaymentId(), nextPaymentId()];
+    const ops: { key: Uint8Array; value: Uint8Array }[] = [];
+    const entries = packTransfers([{ paymentId: known, amount: 5n, applicationId: true, refund: false }]);
+    indexOps(payer.idBytes, { ...sent(payer, 5n).update, entries }, ops as never);
+    const store = new MemoryStore();
+    await store.write(
+      ops.map(({ key, value }) => ({ type: "put", key, value })),
+      { sync: true },
+    );
+    const stopped = () => Promise.reject(new NodeError({ code: "node_stopped", fields: {} }));
+    const mailbox = { state: payer, channelId: payer.id, payer: { payMany: stopped, acknowledged: stopped } };
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    const paying = new PaidOnce(store).payMany(mailbox as never, [
+      { amount: 5n, id: known },
+      { amount: 6n, id: fresh },
+    ]);
+    await expect(paying).rejects.toMatchObject({ code: "node_stopped" });
+    await settle();
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+  });
+});
