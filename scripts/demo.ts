@@ -1,7 +1,6 @@
 // Two nodes on a local chain: `npm run demo -- --help` says what it does and takes.
 import { HELP, parseOptions, UsageError } from "./demo/options.ts";
 import { reportJson, reportText } from "./demo/report.ts";
-import { runDemo } from "./demo/run.ts";
 import { LiveScreen, PlainScreen } from "./demo/screen.ts";
 import { exitCodeOf } from "./demo/verdict.ts";
 
@@ -31,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
       : new PlainScreen(process.stdout);
   try {
     const signal = AbortSignal.any([interrupt.signal, AbortSignal.timeout(LIMIT_MS)]);
+    const { runDemo } = await built();
     const result = await runDemo(options, screen, signal);
     screen.end();
     process.stdout.write(json ? reportJson(result, prices) : reportText(result, prices));
@@ -40,6 +40,16 @@ async function main(args: readonly string[]): Promise<number> {
     screen.end();
     if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;
+  }
+}
+
+/** What uses the package as its users do, and so needs it built. */
+async function built(): Promise<typeof import("./demo/run.ts")> {
+  try {
+    return await import("./demo/run.ts");
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error("this clone is not built; npm run demo builds it first", { cause: error });
   }
 }
 

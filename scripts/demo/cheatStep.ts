@@ -56,8 +56,8 @@ export async function cheatStep(stage: Stage): Promise<CheatResult> {
   await view.pass(CHALLENGE_PERIOD + 1);
   await Promise.all([alice, bob].map(({ node }) => node.call("settled", { channelId })));
   screen.finish(
-    `bob's proof ${grouped(staleNonce)} of ${grouped(lastNonce)} hid ${amount(hidden, "token")}; alice's node challenged ` +
-      `${answeredMs} ms after it was on chain, and the channel settled to the true balances`,
+    `bob closed with proof ${grouped(staleNonce)} of ${grouped(lastNonce)} and hid ${amount(hidden, "token")} he had paid; ` +
+      `alice's node challenged ${answeredMs} ms after that was on chain; settled after the challenge period`,
   );
   return { hidden, staleNonce, lastNonce, answeredMs };
 }
