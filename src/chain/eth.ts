@@ -84,6 +84,13 @@ export class Eth {
     };
   }
 
+  /** The newest block's header. Throws `rpc_bad_answer` when the server has none: every chain has a genesis. */
+  async newestHeader(options: CallOptions): Promise<Header> {
+    const header = await this.header("latest", options);
+    if (header === undefined) throw bad("eth_getBlockByNumber", "no latest block");
+    return header;
+  }
+
   /** All logs of `address` in the blocks `from` to `to`, both included. */
   async logs(address: Address, from: number, to: number, options: CallOptions): Promise<RawLog[]> {
     const method = "eth_getLogs";

@@ -1,12 +1,11 @@
 import type { Intent, IntentRecord, Outcome, Progress, WaitReason } from "./intent.ts";
-import { Deferred } from "./wait.ts";
 
 /** An intent under way in this process: waiting for a nonce, or signed and followed until it is over. */
 export class Job {
   readonly intent: Intent;
   /** The order of submission, for fairness among equal deadlines. */
   readonly order: number;
-  readonly #outcome = new Deferred<Outcome>();
+  readonly #outcome = Promise.withResolvers<Outcome>();
   readonly #listeners = new Set<(progress: Progress) => void>();
   #last: Progress | undefined;
   /** Present once signed; always the journalled state. */

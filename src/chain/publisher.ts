@@ -197,14 +197,7 @@ export class Publisher {
       for (const record of await this.#outbox.load()) this.#adopt(record);
       this.#unsure = false;
     }
-    const head = await eth.header("latest", options);
-    if (head === undefined) {
-      throw new ChainError({
-        code: "rpc_bad_answer",
-        method: "eth_getBlockByNumber",
-        reason: "no latest block",
-      });
-    }
+    const head = await eth.newestHeader(options);
     const count = await eth.transactionCount(account.address, "latest", options);
     await this.#reopen(count);
     for (const job of this.#open()) await this.#track(job, head, count, signal);

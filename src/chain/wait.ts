@@ -50,32 +50,10 @@ export class Alarm {
   }
 }
 
-/** A promise with its ends held apart. */
-export class Deferred<T> {
-  readonly promise: Promise<T>;
-  #resolve!: (value: T) => void;
-  #reject!: (reason: unknown) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  resolve(value: T): void {
-    this.#resolve(value);
-  }
-
-  reject(reason: unknown): void {
-    this.#reject(reason);
-  }
-}
-
 /** `promise`, or a rejection with the signal's reason if that comes first. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
-  const aborted = new Deferred<never>();
+  const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {

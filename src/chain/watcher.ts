@@ -10,7 +10,7 @@ import { LogRange } from "./logRange.ts";
 import { type PollPace, pollDelay } from "./pace.ts";
 import { Reader } from "./reader.ts";
 import { Trail } from "./trail.ts";
-import { Alarm, Deferred, orAborted } from "./wait.ts";
+import { Alarm, orAborted } from "./wait.ts";
 
 /** An escrow event and what became of it: in a block, deep enough, or gone with a reorganisation. */
 export type ChainNotice = EscrowEvent &
@@ -71,10 +71,12 @@ export class Watcher {
   readonly #pace: PollPace;
   readonly #escrow: Escrow;
   readonly #reader: Reader;
+  /** Confirmations needed, at least one: a block's own. */
+  readonly #depth: number;
   readonly #now: () => number;
   readonly #alarm = new Alarm();
   readonly #stopping = new AbortController();
-  readonly #ready = new Deferred<void>();
+  readonly #ready = Promise.withResolvers<void>();
   #trail: Trail | undefined;
   #running: Promise<void> | undefined;
   #outage: { failure: ChainFailure; since: number } | undefined;
@@ -94,8 +96,9 @@ export class Watcher {
     this.#pace = { minPollMs: init.minPollMs ?? 1_000, maxPollMs: init.maxPollMs ?? 15_000 };
     this.#escrow = new Escrow(init.escrow, init.eth);
     const { eth, knows, handler } = init;
-    const depth = Math.max(1, init.confirmations);
-    this.#reader = new Reader({ eth, knows, handler, depth, range: new LogRange(eth, init.escrow) });
+    this.#depth = Math.max(1, init.confirmations);
+    const range = new LogRange(eth, init.escrow);
+    this.#reader = new Reader({ eth, knows, handler, depth: this.#depth, range });
     this.#now = init.now ?? (() => Date.now() / 1000);
     this.#ready.promise.catch(() => {}); // whoever awaits `ready` hears of it
   }
@@ -133,7 +136,7 @@ export class Watcher {
   confirmedBlock(): Header | undefined {
     const newest = this.#trail?.newest;
     if (newest === undefined) return undefined;
-    return this.#trail?.headerUpTo(newest.number - Math.max(1, this.#init.confirmations) + 1);
+    return this.#trail?.headerUpTo(this.#boundary(newest));
   }
 
   /** Unix seconds: decides what frees us. Undefined until known. */
@@ -196,14 +199,7 @@ export class Watcher {
       await eth.checkChain(chainId, escrow, options);
       this.#checked = true;
     }
-    const head = await eth.header("latest", options);
-    if (head === undefined) {
-      throw new ChainError({
-        code: "rpc_bad_answer",
-        method: "eth_getBlockByNumber",
-        reason: "no latest block",
-      });
-    }
+    const head = await eth.newestHeader(options);
     if (head.hash === this.#completed) return;
     checkHead(head, trail, this.#limits, this.#now());
     const course =
@@ -254,7 +250,7 @@ export class Watcher {
 
   /** The newest block number with the configured confirmations under `head`. */
   #boundary(head: Header): number {
-    return head.number - Math.max(1, this.#init.confirmations) + 1;
+    return head.number - this.#depth + 1;
   }
 
   #recovered(): void {
