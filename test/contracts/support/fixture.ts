@@ -1,11 +1,4 @@
-import {
-  type BaseContract,
-  ContractFactory,
-  type HDNodeWallet,
-  MaxUint256,
-  ZeroAddress,
-  ZeroHash,
-} from "ethers";
+import { ContractFactory, type HDNodeWallet, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
 import hre from "hardhat";
 import type { ChannelEscrow } from "../../../src/chain/generated/ChannelEscrow.ts";
 import type { TestToken } from "../../../src/chain/generated/test/TestToken.ts";
