@@ -1,5 +1,6 @@
 import type { PeerSession } from "../../p2p/session.ts";
 import {
+  type ChannelState,
   type LiveWithdrawal,
   liveWithdrawal,
   otherSide,
@@ -53,9 +54,8 @@ export class Withdrawer {
     throw new NodeError({ code: "withdrawal_lapsed", fields: { deadline } });
   }
 
-  /** A new session: what still waits for a signature is proposed again, byte for byte. */
-  resume(session: PeerSession): void {
-    const { state } = this.#mailbox;
+  /** A new session: what still waits for a signature in the durable `state` is proposed again, byte for byte. */
+  resume(session: PeerSession, state: ChannelState): void {
     const live = liveWithdrawal(state.terms, state.side);
     if (live !== undefined && live.signatures[otherSide(state.side)].length === 0)
       this.#propose(session, live);
