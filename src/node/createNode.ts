@@ -1,15 +1,16 @@
 import { pino } from "pino";
-import { accountFromKey } from "../chain/account.ts";
+import { type Account, accountFromKey } from "../chain/account.ts";
 import { Escrow } from "../chain/escrow.ts";
 import { Eth } from "../chain/eth.ts";
 import { Journal, type JournalStore } from "../chain/journal.ts";
 import { Publisher } from "../chain/publisher.ts";
 import { Rpc } from "../chain/rpc.ts";
-import { type ChainNotice, Watcher } from "../chain/watcher.ts";
+import { Watcher } from "../chain/watcher.ts";
 import { createCrypto } from "../crypto/create.ts";
 import { deriveKeys } from "../crypto/keys.ts";
 import { createPeerHost } from "../p2p/host.ts";
-import { addressOfPublicKey, Digests } from "../protocol/index.ts";
+import type { PeerHost } from "../p2p/peerHost.ts";
+import { type Address, Digests } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
 import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
@@ -17,7 +18,7 @@ import { Backlog } from "./backlog.ts";
 import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
-import { RivuletNode, takeNotice } from "./node.ts";
+import { RivuletNode } from "./node.ts";
 import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { PaidOnce } from "./paidOnce.ts";
@@ -42,123 +43,144 @@ export async function createNode(options: NodeOptions, seams: NodeSeams = {}): P
   const keys = deriveKeys(options.mnemonic);
   const database = await openDatabase(options.directory, seams.database);
   try {
-    return await start(options, { log, crypto, keys, database });
+    return await start({ options, log, crypto, keys, database });
   } catch (error) {
     await database.close();
     throw error;
   }
 }
 
+/** What everything else stands on. */
 interface Ground {
+  readonly options: NodeOptions;
   readonly log: NodeContext["log"];
   readonly crypto: Awaited<ReturnType<typeof createCrypto>>;
   readonly keys: ReturnType<typeof deriveKeys>;
   readonly database: Database;
 }
 
-async function start(options: NodeOptions, ground: Ground): Promise<RivuletNode> {
-  const { log, crypto, keys, database } = ground;
-  const { chainId, escrow: escrowAddress } = options;
-  const confirmations = options.confirmations ?? DEFAULT_CONFIRMATIONS;
+/** Parts that are called by others made before them, and by none before the node has started. */
+interface Parts {
+  readonly channels: Channels;
+  readonly peers: Peers;
+  readonly recovery: Recovery;
+  readonly upkeep: Upkeep;
+}
+
+async function start(ground: Ground): Promise<RivuletNode> {
+  const { options, crypto, keys, database } = ground;
   const stopping = new AbortController();
   const account = accountFromKey(keys.account, crypto);
-  const signer = addressOfPublicKey(crypto.ecdsa.publicKey(keys.signer), crypto.keccak256);
-  const digests = new Digests(chainId, escrowAddress, crypto.keccak256);
-  const eth = new Eth(new Rpc({ url: options.rpcUrl }));
-  const escrow = new Escrow(escrowAddress, eth);
-  const journals: JournalStore = {
-    get: (key) => database.store.get(key),
-    write: (ops, { sync }) => database.committer.commit(ops, { sync }),
-  };
-  let channels: Channels;
-  let peers: Peers;
-  const host = await createPeerHost({
-    peerSeed: keys.peerSeed,
-    signerKey: keys.signer,
-    participant: account.address,
-    chainId,
-    escrow: escrowAddress,
-    crypto,
-    listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
-    isKnown: (remote) => channels.ofPeer(remote).size > 0,
-    log,
-    handlers: {
-      onSession: (session) => peers.onSession(session),
-      onMessages: (session, messages) => peers.onMessages(session, messages),
-      onSessionClosed: (session, reason) => peers.onSessionClosed(session, reason.code),
-    },
-  });
+  let parts: Parts;
+  const host = await createHost(ground, account.address, () => parts);
   const node = new RivuletNode((events) => {
-    const watcher = new Watcher({
-      eth,
-      journal: new Journal(journals, journalPrefix("chain", chainId, escrowAddress)),
-      chainId,
-      escrow: escrowAddress,
-      fromBlock: options.escrowBlock ?? 0,
-      confirmations,
-      knows: (id) => channels.has(id),
-      handler: (notice: ChainNotice) => takeNotice(channels, notice),
-      onStatus: (status) => upkeep.onChainStatus(status),
-      // Development chains travel in time, and then their blocks lie as far in the future as a test likes.
-      ...(options.staleAfter === "never" && { maxFutureSeconds: undefined }),
-      ...(options.poll && { minPollMs: options.poll.least, maxPollMs: options.poll.most }),
-    });
-    const publisher = new Publisher({
-      eth,
-      journal: new Journal(journals, journalPrefix("publisher", chainId, account.address)),
-      chainId,
-      account,
-      confirmations,
-      ...(options.poll && { pollMs: options.poll.least }),
-      onStatus: (status) => upkeep.onPublisherStatus(status),
-    });
-    const staleAfter = options.staleAfter ?? DEFAULT_STALE_AFTER;
-    const chain = new ChainSync({ eth, watcher, publisher, escrow, staleAfter });
+    const { chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
     const context: NodeContext = {
-      ports: { crypto, digests, signerKey: keys.signer },
+      ports: {
+        crypto,
+        digests: new Digests(options.chainId, options.escrow, crypto.keccak256),
+        signerKey: keys.signer,
+      },
       store: database.store,
       committer: database.committer,
       chain,
       escrow,
-      chainId,
+      chainId: options.chainId,
       account: account.address,
-      signer,
-      emit: (name, ...args) => {
-        try {
-          (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
-        } catch (error) {
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
-      },
+      signer: host.signer,
+      emit: emitOf(events),
       listens: (name) => events.listenerCount(name) > 0,
-      log,
+      log: ground.log,
       signEach: options.signEach ?? false,
       backlog: new Backlog(),
       stopping: stopping.signal,
-      fail: (error) => upkeep.fail(error),
-      established: (id) => recovery.established(id),
+      fail: (error) => parts.upkeep.fail(error),
+      established: (id) => parts.recovery.established(id),
       attend: (id, wanted) => void (wanted ? channels.attention.add(id) : channels.attention.delete(id)),
     };
-    channels = new Channels(context);
+    const channels = new Channels(context);
     const opener = new Opener(context, channels, options.policy ?? {});
-    peers = new Peers(context, channels, opener);
-    const escrowBlock = options.escrowBlock ?? 0;
+    const peers = new Peers(context, channels, opener);
     const { integrity } = database;
+    const escrowBlock = options.escrowBlock ?? 0;
     const recovery = new Recovery({ context, channels, watcher, integrity, escrowBlock });
     const upkeep = new Upkeep({ recovery, context, channels, watcher, publisher, host, database, stopping });
+    parts = { channels, peers, recovery, upkeep };
     const paidOnce = new PaidOnce(database.store);
-    return {
-      context,
-      channels,
-      opener,
-      host,
-      paidOnce,
-      start: () => upkeep.start(),
-      stop: () => upkeep.stop(),
-    };
+    return { context, channels, opener, host, paidOnce, stop: () => upkeep.stop() };
   });
-  await node.start();
+  await parts!.upkeep.start();
   return node;
+}
+
+function createHost(
+  { options, log, crypto, keys }: Ground,
+  participant: Address,
+  parts: () => Parts,
+): Promise<PeerHost> {
+  return createPeerHost({
+    peerSeed: keys.peerSeed,
+    signerKey: keys.signer,
+    participant,
+    chainId: options.chainId,
+    escrow: options.escrow,
+    crypto,
+    listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
+    isKnown: (remote) => parts().channels.ofPeer(remote).size > 0,
+    log,
+    handlers: {
+      onSession: (session) => parts().peers.onSession(session),
+      onMessages: (session, messages) => parts().peers.onMessages(session, messages),
+      onSessionClosed: (session, reason) => parts().peers.onSessionClosed(session, reason),
+    },
+  });
+}
+
+function followChain({ options, database }: Ground, account: Account, parts: () => Parts) {
+  const { chainId, poll, staleAfter = DEFAULT_STALE_AFTER } = options;
+  const confirmations = options.confirmations ?? DEFAULT_CONFIRMATIONS;
+  const eth = new Eth(new Rpc({ url: options.rpcUrl }));
+  const journals: JournalStore = {
+    get: (key) => database.store.get(key),
+    write: (ops, { sync }) => database.committer.commit(ops, { sync }),
+  };
+  const watcher = new Watcher({
+    eth,
+    journal: new Journal(journals, journalPrefix("chain", chainId, options.escrow)),
+    chainId,
+    escrow: options.escrow,
+    fromBlock: options.escrowBlock ?? 0,
+    confirmations,
+    knows: (id) => parts().channels.has(id),
+    handler: (notice) => parts().upkeep.onNotice(notice),
+    onStatus: (status) => parts().upkeep.onChainStatus(status),
+    // Development chains travel in time, and then their blocks lie as far in the future as a test likes.
+    ...(staleAfter === "never" && { maxFutureSeconds: undefined }),
+    ...(poll && { minPollMs: poll.least, maxPollMs: poll.most }),
+  });
+  const publisher = new Publisher({
+    eth,
+    journal: new Journal(journals, journalPrefix("publisher", chainId, account.address)),
+    chainId,
+    account,
+    confirmations,
+    ...(poll && { pollMs: poll.least }),
+    onStatus: (status) => parts().upkeep.onPublisherStatus(status),
+  });
+  const escrow = new Escrow(options.escrow, eth);
+  const chain = new ChainSync({ eth, watcher, publisher, escrow, staleAfter });
+  return { chain, watcher, publisher, escrow };
+}
+
+/** What a listener throws becomes an uncaught exception of its own, outside whatever told it. */
+function emitOf(events: RivuletNode): NodeContext["emit"] {
+  return (name, ...args) => {
+    try {
+      (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
 }

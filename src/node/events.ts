@@ -16,7 +16,16 @@ export interface NodeEvents {
   /** A channel entered a phase, or its capacity changed by something other than a payment. */
   channel: [{ readonly channelId: ChannelId; readonly phase: Phase }];
   /** A peer connected or disconnected. */
-  peer: [{ readonly signer: Address; readonly connected: boolean; readonly reason?: string | undefined }];
+  peer: [
+    {
+      readonly signer: Address;
+      readonly connected: boolean;
+      /** Why the session ended. */
+      readonly reason?: string | undefined;
+      /** With the reason `remote_error`: the code under which the peer ended it. */
+      readonly remoteCode?: string | undefined;
+    },
+  ];
   /** A dispute on chain: what this node saw or did to keep its money. */
   dispute: [{ readonly channelId: ChannelId; readonly action: string; readonly detail: string }];
   /** Something an operator should know: a lying peer, a chain that is down, a wallet too low. */

@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import type { ChainNotice } from "../chain/watcher.ts";
 import type { PeerHost } from "../p2p/host.ts";
 import type { PeerSession } from "../p2p/session.ts";
 import {
@@ -62,7 +61,6 @@ export interface NodeParts {
   readonly opener: Opener;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
-  readonly start: () => Promise<void>;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -204,11 +202,6 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     for (const id of [...this.#parts.channels.ids()]) yield await this.channel(id);
   }
 
-  /** Part of `createNode`. */
-  async start(): Promise<void> {
-    await this.#parts.start();
-  }
-
   /** Stops: signs nothing more, makes everything durable, lets go of database, sockets and timers. */
   async stop(): Promise<void> {
     await this.#parts.stop();
@@ -259,11 +252,4 @@ function infoOf(state: ChannelState, connected: boolean): ChannelInfo {
     withdrawn: [withdrawn[side], withdrawn[theirs]],
     paidOut: settled === undefined ? undefined : [settled.shares[side], settled.shares[theirs]],
   };
-}
-
-/** Brings the watcher's notices to the channels they are about. */
-export async function takeNotice(channels: Channels, notice: ChainNotice): Promise<void> {
-  if (!channels.has(notice.channelId)) return;
-  const mailbox = await channels.load(notice.channelId);
-  await mailbox.chainSide.notice(notice);
 }

@@ -1,3 +1,4 @@
+import type { PeerError } from "../p2p/error.ts";
 import type { PeerSession } from "../p2p/session.ts";
 import type { Address, ChannelId } from "../protocol/index.ts";
 import type { Message, RefuseMessage } from "../wire/message.ts";
@@ -47,13 +48,14 @@ export class Peers {
     void this.#establishAll(session, signer);
   }
 
-  onSessionClosed(session: PeerSession, reason: string): void {
+  onSessionClosed(session: PeerSession, reason: PeerError): void {
     const { signer } = session.remote;
     this.#lines.delete(session);
     this.#context.backlog.end(session);
     for (const id of this.#channels.ofPeer(signer)) this.#channels.peek(id)?.establisher.end(session);
     this.#opener.onSessionClosed(session);
-    this.#context.emit("peer", { signer, connected: false, reason });
+    const said = reason.code === "remote_error" ? reason.fields.code : undefined;
+    this.#context.emit("peer", { signer, connected: false, reason: reason.code, remoteCode: said });
   }
 
   /** Messages in order. The usual one, an update or acknowledgement of a channel in use, is handed over at once. */
@@ -96,14 +98,8 @@ export class Peers {
     if (session.closed.aborted || this.#handOver(session, message)) return;
     switch (message.kind) {
       case "hello":
-        return;
       case "error":
-        this.#warn(
-          message.code,
-          `the peer ended the session: ${JSON.stringify(message.fields)}`,
-          message.channelId,
-        );
-        return;
+        return; // the session itself deals with them, and is over
       case "openChannel":
         return this.#opener.receiveOpen(message, session);
       case "acceptChannel":
@@ -122,6 +118,8 @@ export class Peers {
       return;
     }
     const mailbox = await this.#channels.load(channelId);
+    // Ended meanwhile: the next session may be at work on this channel, and what was left unread is said again there.
+    if (session.closed.aborted) return;
     await deliver(mailbox, message, session);
   }
 

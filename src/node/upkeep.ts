@@ -1,6 +1,6 @@
 import { type ChainFailure, describeFailure } from "../chain/error.ts";
 import type { Publisher, PublisherStatus } from "../chain/publisher.ts";
-import type { Watcher, WatcherStatus } from "../chain/watcher.ts";
+import type { ChainNotice, Watcher, WatcherStatus } from "../chain/watcher.ts";
 import type { PeerHost } from "../p2p/host.ts";
 import type { Database } from "../store/database.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
@@ -77,6 +77,14 @@ export class Upkeep {
     const code = (error as { code?: string }).code ?? "internal_error";
     context.emit("warning", { code, message: `the node stops: ${String(error)}` });
     void this.stop();
+  }
+
+  /** Brings a notice to the channel it is about; resolves once what follows from it is durable. */
+  async onNotice(notice: ChainNotice): Promise<void> {
+    const { channels } = this.#init;
+    if (!channels.has(notice.channelId)) return;
+    const mailbox = await channels.load(notice.channelId);
+    await mailbox.chainSide.notice(notice);
   }
 
   onChainStatus(status: WatcherStatus): void {
