@@ -7,14 +7,11 @@ export interface NodeFailureFields {
   channel_refused: { reason: string; detail: string };
   channel_exists: { channelId: string };
   peer_offline: { peer: string };
-  peer_unknown: { peer: string };
-  peer_misbehaved: { peer: string; reason: string };
   payment_conflict: { paymentId: string };
   payment_unpaid: { channelId: string; nonce: bigint };
   queue_full: { limit: bigint };
   chain_stale: { age: bigint; limit: bigint };
   node_stopped: Record<never, never>;
-  store_failed: { reason: string };
   withdrawal_lapsed: { deadline: bigint };
   withdrawal_refused: { reason: string };
   transaction_failed: { reason: string };
@@ -43,10 +40,12 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
   node_stopped: "the node stopped; a payment already signed may still be paid, an id tells after the restart",
-  store_failed: "the database failed; the node signs nothing more until it is restarted on a healthy disk",
 };
 
-/** What every rejected promise of the node's API carries: a stable `code` and the `fields` that explain it. */
+/**
+ * A refusal of the node or its ledger: a stable `code` and the `fields` that explain it. What the disk, the chain or a
+ * peer's connection throws passes through as it is, with a `code` of its own.
+ */
 export class NodeError extends Error {
   readonly code: NodeErrorCode;
   readonly fields: Readonly<Record<string, string | bigint>>;
