@@ -23,7 +23,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { type ChainProgress, Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
-import { DEFAULT_CHALLENGE_PERIOD, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
+import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
 
 /** How long the other side may think about a proposal: it reads the chain once. */
 const ANSWER_PATIENCE_MS = 30_000;
@@ -174,7 +174,7 @@ export class Opener {
     if (signerOf(channel, side) !== signer) return "the named signer is not this node's";
     if (signerOf(channel, otherSide(side)) !== session.remote.signer)
       return "the other signer is not the sender";
-    const { least, most } = this.#policy.challengePeriod ?? DEFAULT_CHALLENGE_PERIOD;
+    const { least, most } = this.#policy.challengePeriod ?? DEFAULT_CHALLENGE_PERIODS;
     const period = channel.challengePeriod;
     if (period < least || period > most)
       return `challenge period ${period} is not within ${least} to ${most}`;

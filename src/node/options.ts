@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Address } from "../protocol/index.ts";
+import { type Address, MAX_CHALLENGE_PERIOD } from "../protocol/index.ts";
 
 /** What this node accepts from others; everything else is refused with a code. */
 export interface OpenPolicy {
@@ -42,8 +42,8 @@ export interface NodeOptions {
   readonly poll?: { readonly least: number; readonly most: number };
 }
 
-/** One hour to react is the least a node that sleeps at night may promise itself. */
-export const DEFAULT_CHALLENGE_PERIOD = { least: 3600, most: 30 * 24 * 3600 };
+/** Of channels that others propose, seconds: in less than an hour a node that is restarted may not have answered a cheat. */
+export const DEFAULT_CHALLENGE_PERIODS = { least: 3600, most: MAX_CHALLENGE_PERIOD };
 export const DEFAULT_PENDING_PER_PEER = 16;
 export const DEFAULT_CONFIRMATIONS = 12;
 export const DEFAULT_STALE_AFTER = 600;
