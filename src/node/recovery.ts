@@ -1,5 +1,6 @@
 import { decodeEvent } from "../chain/event.ts";
 import { LogRange } from "../chain/logRange.ts";
+import { sleep } from "../chain/wait.ts";
 import type { Watcher } from "../chain/watcher.ts";
 import { type ChannelId, MAX_SIGNED_DEADLINE, renumberCredits, sideOf, signerOf } from "../protocol/index.ts";
 import type { Integrity } from "../store/database.ts";
@@ -69,8 +70,7 @@ export class Recovery {
     const { chain } = this.#init.context;
     const until = chain.newestTime() + MAX_SIGNED_DEADLINE;
     while (chain.confirmedTime() <= until) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      signal.throwIfAborted();
+      await sleep(LOOK_MS, signal);
     }
   }
 
