@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Backlog } from "../../src/node/backlog.ts";
 import { ChainSide } from "../../src/node/channel/chainSide.ts";
+import { Establisher } from "../../src/node/channel/establisher.ts";
 import type { ChannelMailbox } from "../../src/node/channel/mailbox.ts";
 import { Payee } from "../../src/node/channel/payee.ts";
 import { indexOps } from "../../src/node/channel/paymentIds.ts";
@@ -13,6 +14,7 @@ import type { PeerSession } from "../../src/p2p/session.ts";
 import {
   type ChannelState,
   MAX_ENTRIES_BYTES,
+  NO_PROOF,
   observeChain,
   packTransfers,
   participantOf,
@@ -23,7 +25,9 @@ import {
   TRANSFER_BYTES,
   type Update,
 } from "../../src/protocol/index.ts";
+import { encodeUpdate } from "../../src/store/channelRecord.ts";
 import { GroupCommit } from "../../src/store/groupCommit.ts";
+import { updateKey } from "../../src/store/keys.ts";
 import { MemoryStore } from "../../src/store/memoryStore.ts";
 import { NO_LOCKS } from "../../src/wire/message.ts";
 import {
@@ -333,5 +337,51 @@ describe("payments with ids that fail together", () => {
     await settle();
     process.off("unhandledRejection", note);
     expect(unhandled).toEqual([]);
+  });
+});
+
+describe("two sides that both have much to resend", () => {
+  it("go on reading each other while they write, and establish the channel at the end", async () => {
+    const [a] = openPair();
+    const first = sent(a, 1n);
+    const second = sent(first.state, 2n);
+    const store = new MemoryStore();
+    for (const { update } of [first, second]) {
+      const key = updateKey(a.idBytes, a.side, update.proof.nonce);
+      await store.write([{ type: "put", key, value: encodeUpdate(update) }], { sync: true });
+    }
+    const said: string[] = [];
+    let room = Promise.withResolvers<void>();
+    const session = fakeSession({
+      send: ({ kind }) => {
+        said.push(kind);
+        return kind !== "update";
+      },
+      drained: () => room.promise,
+    });
+    const established: string[] = [];
+    const context = {
+      store,
+      ports: portsOf(0),
+      committer: { commit: async () => {}, flush: async () => {} },
+      established: (id: string) => established.push(id),
+    };
+    const { mailbox, as } = fakeMailbox(second.state, context as never);
+    Object.assign(mailbox.payer, { settleTo() {}, kick() {} });
+    Object.assign(mailbox, { tellCredits() {} });
+    Object.assign(mailbox.closer, { resume() {} });
+    Object.assign(mailbox.withdrawer, { resume() {} });
+    const establisher = new Establisher(as);
+    const nothing = { sentNonce: 0n, received: NO_PROOF, credited: second.state.terms.credited };
+    // The peer takes nothing for now, since it is as busy with us: its other messages are read all the same.
+    await establisher.receive(nothing, session);
+    await settle();
+    expect(said).toEqual(["reestablish", "update"]);
+    expect(established).toEqual([]);
+    room.resolve();
+    room = Promise.withResolvers();
+    room.resolve();
+    await expect.poll(() => established).toEqual([CHANNEL_ID]);
+    expect(said).toEqual(["reestablish", "update", "update"]);
   });
 });

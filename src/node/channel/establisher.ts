@@ -4,6 +4,7 @@ import {
   type BalanceProof,
   otherSide,
   type Reestablish,
+  type Reestablished,
   receiveReestablish,
   reestablish,
   refuse,
@@ -22,6 +23,9 @@ const CATCH_UP_MS = 10 * 60_000;
 
 /** Payments of one channel that wait for its peer to come back. */
 const MAX_WAITING = 100_000;
+
+/** What is resent on a session, one channel after the other: together they could exceed what may wait to be sent. */
+const resending = new WeakMap<PeerSession, Promise<void>>();
 
 /** Both sides say where they stand before anything is signed, failed or forwarded on a new session. */
 export class Establisher {
@@ -109,9 +113,22 @@ export class Establisher {
     await this.#mailbox.commit(state, [], state.behind !== undefined);
     if (state.behind !== undefined) this.#progress ??= state.sent;
     this.#mailbox.payer.settleTo(state.acknowledged);
+    // Nobody waits for it: two sides that each resend more than the other keeps unread would wait for each other.
+    const before = resending.get(session) ?? Promise.resolve();
+    resending.set(
+      session,
+      before
+        .then(() => this.#resend(session, step))
+        .catch((error: unknown) => {
+          if (!session.closed.aborted && !context.stopping.aborted) this.#mailbox.fail(error);
+        }),
+    );
+  }
+
+  async #resend(session: PeerSession, { state, resendFrom, returnFrom }: Reestablished): Promise<void> {
     const { side } = state;
-    await this.#stream(session, side, step.resendFrom, "update");
-    await this.#stream(session, otherSide(side), step.returnFrom, "returnedUpdate");
+    await this.#stream(session, side, resendFrom, "update");
+    await this.#stream(session, otherSide(side), returnFrom, "returnedUpdate");
     if (state.behind === undefined) this.#establish(session);
     else this.#catchUp(state.behind.nonce <= state.sent.nonce);
   }
