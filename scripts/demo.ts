@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(json ? reportJson(result, prices) : reportText(result, prices));
     return exitCodeOf(result.verdict);
   } catch (error) {
-    screen.fail();
+    screen.fail(interrupt.signal.aborted ? "interrupted" : "failed");
     screen.end();
     if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;

@@ -5,8 +5,8 @@ export interface Screen {
   progress(text: string): void;
   /** The step succeeded with this. */
   finish(text: string): void;
-  /** The step failed. */
-  fail(): void;
+  /** The step did not succeed: "failed", "interrupted". */
+  fail(how: string): void;
   /** Whatever comes next on the stream is below the steps. */
   end(): void;
 }
@@ -58,8 +58,9 @@ export class LiveScreen implements Screen {
     this.#over("done", text);
   }
 
-  fail(): void {
-    this.#over("failed", this.#line?.detail ?? "");
+  fail(how: string): void {
+    const detail = this.#line?.detail ?? "";
+    this.#over("failed", detail === "" ? how : `${how}: ${detail}`);
   }
 
   end(): void {
@@ -135,9 +136,9 @@ export class PlainScreen implements Screen {
     this.#out.write(`   ${text} (${secondsSince(this.#started)})\n`);
   }
 
-  fail(): void {
+  fail(how: string): void {
     this.#say();
-    this.#out.write("   failed\n");
+    this.#out.write(`   ${how}\n`);
   }
 
   end(): void {
