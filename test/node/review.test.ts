@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Backlog } from "../../src/node/backlog.ts";
 import { ChainSide } from "../../src/node/channel/chainSide.ts";
 import { Establisher } from "../../src/node/channel/establisher.ts";
-import type { ChannelMailbox } from "../../src/node/channel/mailbox.ts";
+import { ChannelMailbox } from "../../src/node/channel/mailbox.ts";
 import { Payee } from "../../src/node/channel/payee.ts";
 import { indexOps } from "../../src/node/channel/paymentIds.ts";
 import { Channels } from "../../src/node/channels.ts";
@@ -383,5 +383,37 @@ describe("two sides that both have much to resend", () => {
     room.resolve();
     await expect.poll(() => established).toEqual([CHANNEL_ID]);
     expect(said).toEqual(["reestablish", "update", "update"]);
+  });
+});
+
+describe("a channel that is being worked on", () => {
+  it("is not forgotten in between, or it would have two owners", async () => {
+    const [state] = openPair();
+    const written = Promise.withResolvers<void>();
+    const read = Promise.withResolvers<never>();
+    const context = {
+      committer: { commit: () => written.promise, flush: async () => {} },
+      chain: { read: () => read.promise },
+      stopping: AbortSignal.abort(),
+      attend() {},
+      emit() {},
+    };
+    const mailbox = new ChannelMailbox(context as never, state, 1);
+    expect(mailbox.isIdle).toBe(true);
+    const committing = mailbox.commit({ ...state, acknowledged: 0n }, [], false);
+    expect(mailbox.isIdle).toBe(false);
+    written.resolve();
+    await committing;
+    expect(mailbox.isIdle).toBe(true);
+    mailbox.chainSide.refreshSoon();
+    expect(mailbox.isIdle).toBe(false);
+    read.reject(new Error("no answer"));
+    await settle();
+    expect(mailbox.isIdle).toBe(true);
+    const session = fakeSession();
+    await mailbox.establisher.tell(session);
+    expect(mailbox.isIdle).toBe(false);
+    mailbox.establisher.end(session);
+    expect(mailbox.isIdle).toBe(true);
   });
 });

@@ -36,6 +36,11 @@ export class ChainSide {
     this.#mailbox = mailbox;
   }
 
+  /** The chain is being read, or a transaction is under way. */
+  get isBusy(): boolean {
+    return this.#refreshing !== undefined || this.#publishing.size > 0;
+  }
+
   /** Takes a notice of the watcher; resolves once what follows from it is durable. */
   async notice(notice: ChainNotice): Promise<void> {
     const { context, channelId } = this.#mailbox;

@@ -52,6 +52,11 @@ export class Establisher {
     return this.#session;
   }
 
+  /** A session is, or is about to be, at work on this channel. */
+  get isConnected(): boolean {
+    return this.#told !== undefined || this.#session !== undefined;
+  }
+
   /** Resolves once payments can leave; rejects with the signal's reason. */
   established(signal: AbortSignal): Promise<void> {
     if (this.#session !== undefined) return Promise.resolve();

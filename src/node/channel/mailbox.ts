@@ -53,6 +53,8 @@ export class ChannelMailbox {
   #sequence: number;
   /** Something was noted and not written yet. */
   #noted = false;
+  /** Commits on their way to the disk, whose effects are still to come. */
+  #writing = 0;
   /** The credits last told to the peer on this session. */
   #told: Credits | undefined;
 
@@ -80,10 +82,16 @@ export class ChannelMailbox {
     return this.establisher.session;
   }
 
-  /** Nothing would be lost by forgetting this mailbox until somebody asks for it again. */
+  /**
+   * Nothing would be lost by forgetting this mailbox until somebody asks for it again. Forgotten in the middle of
+   * something it would have a twin, and two owners of one channel sign one nonce twice.
+   */
   get isIdle(): boolean {
     return (
       !this.#noted &&
+      this.#writing === 0 &&
+      !this.establisher.isConnected &&
+      !this.chainSide.isBusy &&
       this.payer.isIdle &&
       this.payee.isIdle &&
       this.#waiters.size === 0 &&
@@ -103,7 +111,12 @@ export class ChannelMailbox {
     if (needsAttention(next) !== needsAttention(before)) {
       this.context.attend(this.channelId, needsAttention(next));
     }
-    await this.context.committer.commit(ops, { sync });
+    this.#writing++;
+    try {
+      await this.context.committer.commit(ops, { sync });
+    } finally {
+      this.#writing--;
+    }
     if (before.terms !== next.terms) this.#announce(before, next);
     this.#wake();
   }
