@@ -12,8 +12,9 @@ import {
 } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
+import type { BatchReceipt } from "./channel/batchOutcome.ts";
+import type { CloseOptions } from "./channel/closer.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
-import type { BatchReceipt } from "./channel/payer.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import type { ChainProgress } from "./depositor.ts";
@@ -25,15 +26,6 @@ import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal;
-}
-
-export interface CloseOptions extends WaitOptions {
-  /**
-   * `cooperative` settles at once if the peer answers within `patience` milliseconds (default 60,000) and
-   * otherwise alone; `unilateral` starts the challenge period straight away.
-   */
-  readonly mode?: "cooperative" | "unilateral";
-  readonly patience?: number;
 }
 
 /** What an application sees of a channel. Amounts in the token's base unit. */
@@ -170,20 +162,7 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** Closes a channel and resolves with what the chain paid out, once confirmed. */
   async close(channelId: ChannelId, options: CloseOptions = {}): Promise<ChannelInfo> {
     const mailbox = await this.#parts.channels.load(channelId);
-    const signal = this.#signal(options.signal);
-    const settled = (state: ChannelState) => state.terms.chain.settled !== undefined;
-    if (options.mode === "unilateral") {
-      await mailbox.closer.unilateral("asked for by the application");
-    } else {
-      await mailbox.closer.cooperative();
-      const patience = AbortSignal.timeout(options.patience ?? 60_000);
-      const agreed = ({ terms }: ChannelState) => terms.stop?.signed !== undefined || terms.phase !== "open";
-      await mailbox.until(agreed, AbortSignal.any([signal, patience])).catch(async (reason: unknown) => {
-        if (signal.aborted) throw reason;
-        await mailbox.closer.unilateral("the peer did not agree to a cooperative close in time");
-      });
-    }
-    const state = await mailbox.until(settled, signal);
+    const state = await mailbox.closer.close({ ...options, signal: this.#signal(options.signal) });
     return infoOf(state, mailbox.session !== undefined);
   }
 

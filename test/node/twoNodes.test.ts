@@ -36,7 +36,9 @@ describe.each([
     const paid = 5n + (200n * 201n) / 2n;
     await bob.node.pay({ channelId, amount: 1_000n });
     expect((await alice.node.channel(channelId)).sendCapacity).toBe(DEPOSIT - paid + 1_000n);
-    const closed = await alice.node.close(channelId);
+    const steps: string[] = [];
+    const closed = await alice.node.close(channelId, { onProgress: ({ step }) => steps.push(step) });
+    expect(steps).toEqual(["stopped", "agreed", "settled"]);
     expect(closed.paidOut).toEqual([DEPOSIT - paid + 1_000n, DEPOSIT + paid - 1_000n]);
     bob.node.removeAllListeners("payment");
   }, 30_000);
@@ -45,10 +47,13 @@ describe.each([
     const { channelId } = await openFunded(alice, bob, DEPOSIT, tokenOf());
     await alice.node.pay({ channelId, amount: 7n });
     await bob.node.pay({ channelId, amount: 9n });
-    const closing = alice.node.close(channelId, { mode: "unilateral" });
+    const steps: string[] = [];
+    const onProgress = ({ step }: { step: string }) => void steps.push(step);
+    const closing = alice.node.close(channelId, { mode: "unilateral", onProgress });
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await world.pass(700);
     const closed = await closing;
+    expect(steps).toEqual(["closing", "challengePeriod", "settled"]);
     expect(closed.paidOut).toEqual([DEPOSIT - 7n + 9n, DEPOSIT + 7n - 9n]);
   }, 30_000);
 

@@ -26,6 +26,29 @@ const FALLBACK_SECONDS = 900n;
  */
 const LAPSING_SECONDS = 300n;
 
+/** How long the other side may take to agree to a cooperative close, milliseconds. */
+const DEFAULT_PATIENCE_MS = 60_000;
+
+export interface CloseOptions {
+  /**
+   * `cooperative` settles at once if the peer agrees within `patience` milliseconds (default 60,000) and otherwise
+   * alone; `unilateral` starts the challenge period straight away.
+   */
+  readonly mode?: "cooperative" | "unilateral";
+  readonly patience?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: CloseProgress) => void;
+}
+
+/** What a close waits for: the peer, the chain's inclusion of what both signed, or the end of the challenge period. */
+export type CloseProgress =
+  | { readonly step: "stopped" | "settled" }
+  /** Unix seconds: until then the signed close may be mined. */
+  | { readonly step: "agreed"; readonly deadline: bigint }
+  | { readonly step: "closing"; readonly reason: string }
+  /** Unix seconds: from then on the channel can be settled. */
+  | { readonly step: "challengePeriod"; readonly deadline: bigint };
+
 /** Ends a channel: together when the peer answers, alone when it does not. */
 export class Closer {
   readonly #mailbox: ChannelMailbox;
@@ -33,6 +56,51 @@ export class Closer {
 
   constructor(mailbox: ChannelMailbox) {
     this.#mailbox = mailbox;
+  }
+
+  /**
+   * Closes as `options` say and resolves with the settled state, once confirmed. An abort ends the waiting, not the
+   * close: that goes on by itself, over restarts.
+   */
+  async close(options: CloseOptions & { readonly signal: AbortSignal }): Promise<ChannelState> {
+    const { signal, onProgress } = options;
+    const failed =
+      options.mode === "unilateral" ? "asked for by the application" : await this.#together(options);
+    if (failed !== undefined) {
+      onProgress?.({ step: "closing", reason: failed });
+      await this.unilateral(failed);
+      const started = await this.#mailbox.until(
+        ({ terms }) => (terms.chain.close?.deadline ?? 0n) > 0n || terms.chain.settled !== undefined,
+        signal,
+      );
+      const deadline = started.terms.chain.close?.deadline;
+      if (deadline !== undefined) onProgress?.({ step: "challengePeriod", deadline });
+    }
+    const settled = await this.#mailbox.until(({ terms }) => terms.chain.settled !== undefined, signal);
+    onProgress?.({ step: "settled" });
+    return settled;
+  }
+
+  /** Undefined once the chain has what both signed, else why it takes a unilateral close. */
+  async #together(options: CloseOptions & { readonly signal: AbortSignal }): Promise<string | undefined> {
+    const { signal, onProgress } = options;
+    await this.cooperative();
+    onProgress?.({ step: "stopped" });
+    const patience = AbortSignal.timeout(options.patience ?? DEFAULT_PATIENCE_MS);
+    const answered = ({ terms }: ChannelState) => terms.phase !== "open" || isAgreed(terms.stop?.signed);
+    try {
+      const { terms } = await this.#mailbox.until(answered, AbortSignal.any([signal, patience]));
+      if (terms.stop?.signed !== undefined)
+        onProgress?.({ step: "agreed", deadline: terms.stop.signed.deadline });
+    } catch (reason) {
+      if (signal.aborted) throw reason;
+      return "the peer did not agree to a cooperative close in time";
+    }
+    const over = await this.#mailbox.until(
+      ({ terms }) => terms.phase !== "open" || terms.stop === undefined,
+      signal,
+    );
+    return over.terms.phase === "open" ? "the cooperative close did not reach the chain in time" : undefined;
   }
 
   /** Stops payments and asks the other side to close together. The channel then settles by itself. */
@@ -141,4 +209,8 @@ export class Closer {
     const { channelId } = this.#mailbox;
     session.send({ kind: "closeSign", channelId, transferred0, transferred1, deadline, signature });
   }
+}
+
+function isAgreed(close: SignedClose | undefined): boolean {
+  return close !== undefined && isComplete(close);
 }
