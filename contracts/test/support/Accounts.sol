@@ -8,16 +8,16 @@ import {Hostility} from "./Hostility.sol";
 /// @dev Keeps its notes in transient storage, which its allowance of gas suffices for.
 contract Receiver {
     Hostility.Mood public mood;
-    address public target;
+    address public callee;
     bytes public call;
     uint256 public transient attempts;
     uint256 public transient successes;
     bytes32 public transient lastReason;
 
     receive() external payable {
-        if (target != address(0)) {
+        if (callee != address(0)) {
             ++attempts;
-            (bool success, bytes memory result) = target.call(call);
+            (bool success, bytes memory result) = callee.call(call);
             successes += success ? 1 : 0;
             lastReason = bytes32(result);
         }
@@ -28,8 +28,8 @@ contract Receiver {
         mood = mood_;
     }
 
-    function setCall(address target_, bytes calldata call_) external {
-        target = target_;
+    function setCall(address callee_, bytes calldata call_) external {
+        callee = callee_;
         call = call_;
     }
 }

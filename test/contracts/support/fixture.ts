@@ -1,4 +1,11 @@
-import { ContractFactory, type HDNodeWallet, MaxUint256, ZeroAddress, ZeroHash } from "ethers";
+import {
+  type BaseContract,
+  ContractFactory,
+  type HDNodeWallet,
+  MaxUint256,
+  ZeroAddress,
+  ZeroHash,
+} from "ethers";
 import hre from "hardhat";
 import type { ChannelEscrow } from "../../../src/chain/generated/ChannelEscrow.ts";
 import type { TestToken } from "../../../src/chain/generated/test/TestToken.ts";
@@ -45,7 +52,7 @@ export interface Fixture {
 }
 
 /** Deploys a contract by its name, from the artifact of the last build; `T` is its generated type. */
-export async function deployContract<T>(deployer: HDNodeWallet, name: string): Promise<T> {
+export async function deployContract<T = BaseContract>(deployer: HDNodeWallet, name: string): Promise<T> {
   const { abi, bytecode } = await hre.artifacts.readArtifact(name);
   const contract = await new ContractFactory([...abi], bytecode, deployer).deploy();
   return (await contract.waitForDeployment()) as T;
