@@ -1,4 +1,4 @@
-import type { Address } from "../protocol/address.ts";
+import { type Address, ZERO_ADDRESS } from "../protocol/address.ts";
 import type { Hex } from "../protocol/bytes.ts";
 import { type Channel, type ChannelId, channelIdOf } from "../protocol/channel.ts";
 import type { Lock } from "../protocol/lock.ts";
@@ -18,7 +18,7 @@ export type ChannelStatus = "none" | "open" | "closing" | "settled";
 const STATUSES: readonly ChannelStatus[] = ["none", "open", "closing", "settled"];
 
 /** What the escrow holds about a channel, in the token's base unit. */
-export interface ChannelState {
+export interface EscrowState {
   readonly status: ChannelStatus;
   readonly deposit0: bigint;
   readonly deposit1: bigint;
@@ -55,7 +55,7 @@ export class Escrow {
 
   /** Adds `amount` for `participant`; native coin travels as the call's value. */
   deposit(channel: Channel, participant: Address, amount: bigint): Call {
-    const native = /^0x0{40}$/.test(channel.token);
+    const native = channel.token === ZERO_ADDRESS;
     const data = escrowInterface.encodeFunctionData("deposit", [channel, participant, amount]);
     return { ...this.#call(data), value: native ? amount : 0n };
   }
@@ -151,7 +151,7 @@ export class Escrow {
     return this.#call(escrowInterface.encodeFunctionData("withdrawPayout", [token, account, to]));
   }
 
-  async channelState(id: ChannelId, at: BlockTag, options: CallOptions): Promise<ChannelState> {
+  async channelState(id: ChannelId, at: BlockTag, options: CallOptions): Promise<EscrowState> {
     const result = await this.#read("channelState", [id], at, options);
     const status = STATUSES[Number(result.status)];
     if (status === undefined) throw badAnswer("channelState", "an unknown status");

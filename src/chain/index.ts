@@ -2,9 +2,9 @@ export { type Account, accountFromKey } from "./account.ts";
 export { Erc20, MAX_DECIMALS, MAX_SYMBOL_CHARS } from "./erc20.ts";
 export { ChainError, type ChainErrorCode, type ChainFailure, describeFailure, failureOf } from "./error.ts";
 export {
-  type ChannelState,
   type ChannelStatus,
   Escrow,
+  type EscrowState,
   escrowInterface,
   NO_SIGNATURE,
   type ProofEvidence,

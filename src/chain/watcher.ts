@@ -1,7 +1,7 @@
 import type { Address } from "../protocol/address.ts";
 import type { ChannelId } from "../protocol/channel.ts";
 import { ChainError, type ChainFailure, failureOf } from "./error.ts";
-import { type ChannelState, Escrow } from "./escrow.ts";
+import { Escrow, type EscrowState } from "./escrow.ts";
 import type { Eth, Header } from "./eth.ts";
 import type { EscrowEvent, EventPlace } from "./event.ts";
 import { BLOCK_MISSING, checkHead, checkTime, follow, type HeadLimits } from "./head.ts";
@@ -168,7 +168,7 @@ export class Watcher {
     channelId: ChannelId,
     at: "newest" | "confirmed",
     signal: AbortSignal,
-  ): Promise<{ readonly state: ChannelState; readonly block: Header }> {
+  ): Promise<{ readonly state: EscrowState; readonly block: Header }> {
     const block = at === "newest" ? this.newestBlock() : this.confirmedBlock();
     if (block === undefined) {
       throw new ChainError({ code: "rpc_inconsistent", reason: "no such block is known yet", block: 0 });
