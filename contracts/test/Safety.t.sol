@@ -221,7 +221,7 @@ contract SafetyTest is EscrowTest {
         }
     }
 
-    /// @dev As protocol.md says: at once, whatever the other side did, and once.
+    /// @dev Promised to every participant: at once, whatever the other side did, and once.
     function _honestActs() private {
         if (_recordIfHigher(thief, histories[thief].sent.length - 1, honest)) {
             ++recordings;

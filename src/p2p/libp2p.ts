@@ -9,7 +9,7 @@ import { createLibp2p } from "libp2p";
 import type { Gate } from "./gate.ts";
 import type { PeerLimits } from "./limits.ts";
 
-/** The stream protocol of protocol.md; the number changes when old peers could not even refuse each other. */
+/** The peer protocol (`wire/rivulet.proto`); the number changes when old peers could not even refuse each other. */
 export const RIVULET_PROTOCOL = "/rivulet/1.0.0";
 
 /** libp2p as this node runs it: TCP and WebSocket, Noise, Yamux, identify, ping, every bound named. Not yet started. */

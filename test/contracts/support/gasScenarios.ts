@@ -10,7 +10,7 @@ export type GasTable = Record<string, number>;
 const START = 2_000_000_000n;
 const YEAR = 31_536_000n;
 
-/** What performance.md allows at most. */
+/** The most that each may cost: a change that costs more is refused, whatever the snapshot says. */
 export const GAS_MUST: Readonly<GasTable> = {
   "open, native coin": 57_000,
   "open, ERC-20": 77_000,
