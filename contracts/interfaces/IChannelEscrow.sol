@@ -223,6 +223,9 @@ interface IChannelEscrow {
     /// - `participant` must be one of its two.
     /// - `amount` must not be zero, and the participant's total must fit 104 bits.
     /// - Native coin: the value sent must equal `amount`. ERC-20: no value, and exactly `amount` must arrive.
+    /// @param channel The channel's terms.
+    /// @param participant Whose side of the channel it is.
+    /// @param amount Amount in base units of the channel's token.
     function deposit(Channel calldata channel, address participant, uint256 amount) external payable;
 
     /// @notice {deposit} of an ERC-20 after using the caller's EIP-2612 permit for the escrow.
@@ -230,6 +233,13 @@ interface IChannelEscrow {
     /// tokens are the caller's in any case, so nobody else's permit or allowance can be spent.
     ///
     /// Requirements: those of {deposit}, and the token must not be the native coin.
+    /// @param channel The channel's terms.
+    /// @param participant Whose side of the channel it is.
+    /// @param amount Amount in base units of the channel's token.
+    /// @param permitDeadline The permit's own deadline, Unix seconds.
+    /// @param v Signature of the permit.
+    /// @param r Signature of the permit.
+    /// @param s Signature of the permit.
     function depositWithPermit(
         Channel calldata channel,
         address participant,
@@ -247,6 +257,14 @@ interface IChannelEscrow {
     ///
     /// Requirements: those of {deposit}, the token must not be the native coin, and the token must accept the
     /// authorization.
+    /// @param channel The channel's terms.
+    /// @param participant Whose side of the channel it is.
+    /// @param amount Amount in base units of the channel's token.
+    /// @param from Who pays and has signed the authorization.
+    /// @param salt Fresh for every authorization.
+    /// @param validAfter As authorized, Unix seconds.
+    /// @param validBefore As authorized, Unix seconds.
+    /// @param signature Of the authorization, by `from`.
     function depositWithAuthorization(
         Channel calldata channel,
         address participant,
@@ -270,6 +288,12 @@ interface IChannelEscrow {
     /// - The time must be at most `deadline`.
     /// - Both signers must have signed the `Withdrawal`.
     /// - All withdrawals together must not exceed all deposits; a total must fit 104 bits.
+    /// @param channel The channel's terms.
+    /// @param participant Whose side of the channel it is.
+    /// @param totalWithdrawn The participant's cumulative total after this withdrawal.
+    /// @param deadline As signed: the last second at which it may be included.
+    /// @param signature0 By participant 0's signer.
+    /// @param signature1 By participant 1's signer.
     function withdraw(
         Channel calldata channel,
         address participant,
@@ -287,6 +311,12 @@ interface IChannelEscrow {
     /// - The channel must be open or closing.
     /// - The time must be at most `deadline`.
     /// - Both signers must have signed the `CooperativeClose`.
+    /// @param channel The channel's terms.
+    /// @param transferred0 All that participant 0 ever paid in this channel.
+    /// @param transferred1 All that participant 1 ever paid in this channel.
+    /// @param deadline As signed: the last second at which it may be included.
+    /// @param signature0 By participant 0's signer.
+    /// @param signature1 By participant 1's signer.
     function closeCooperatively(
         Channel calldata channel,
         uint256 transferred0,
@@ -310,6 +340,14 @@ interface IChannelEscrow {
     ///   of the closer's signer, at most at `deadline`.
     /// - A proof must meet the requirements of {challenge}. A `StartClose` without an endorsement does not let its
     ///   sender choose the proof, or a thief could copy it and put a worthless proof beside it.
+    /// @param channel The channel's terms.
+    /// @param closer The participant whose close it is.
+    /// @param deadline As signed in the `StartClose`: the last second at which it may be included.
+    /// @param closeSignature The `StartClose` of the closer's signer, or empty.
+    /// @param proof The payer's balance proof.
+    /// @param signature By the counterparty's signer, over the proof.
+    /// @param endorsement By the closer's signer, or empty where none is needed.
+    /// @param locks The proof's list of locks.
     function startClose(
         Channel calldata channel,
         address closer,
@@ -333,6 +371,12 @@ interface IChannelEscrow {
     /// - `transferred` must fit 128 bits.
     /// - `locks` must be at most 64, ascending by id from 1, add up to `locked`, and hash to `locksRoot`; their expiries
     ///   must fit 40 bits.
+    /// @param channel The channel's terms.
+    /// @param payer The participant that pays in this direction.
+    /// @param proof The payer's balance proof.
+    /// @param signature By the payer's signer, over the proof.
+    /// @param endorsement By the payee's signer, or empty where none is needed.
+    /// @param locks The proof's list of locks.
     function challenge(
         Channel calldata channel,
         address payer,
@@ -351,6 +395,11 @@ interface IChannelEscrow {
     /// - `payer` must be one of its participants.
     /// - `locks` must be the recorded list.
     /// - `indices` and `preimages` must be of one length.
+    /// @param channel The channel's terms.
+    /// @param payer The participant that pays in this direction.
+    /// @param locks The recorded list.
+    /// @param indices Positions in `locks`.
+    /// @param preimages One preimage for each index.
     function claim(
         Channel calldata channel,
         address payer,
@@ -365,6 +414,7 @@ interface IChannelEscrow {
     /// Emits {Settled}, and {PayoutCredited} for each payout that fails.
     ///
     /// Requirements: the channel must be closing, and the time at or beyond its deadline.
+    /// @param channel The channel's terms.
     function settle(Channel calldata channel) external;
 
     /// @notice Delivers a payout that could not be delivered before, with all the gas there is.
@@ -373,14 +423,26 @@ interface IChannelEscrow {
     /// Requirements:
     /// - `to` must be `account`, or the caller must be; it must not be zero.
     /// - A payout must be waiting, and its transfer must succeed.
+    /// @param token Zero for the native coin.
+    /// @param account To whom the payout is owed.
+    /// @param to Who receives it.
     function withdrawPayout(address token, address account, address to) external;
 
     // --------------------------------------------------------------------------------------------------- views
 
     /// @notice `keccak256(abi.encode(block.chainid, address(this), channel))`, whether the channel exists or not.
+    /// @param channel The channel's terms.
+    /// @return The id.
     function channelIdOf(Channel calldata channel) external view returns (bytes32);
 
     /// @notice What is stored of a channel. Once settled, everything but the status is zero.
+    /// @param channelId The channel's id.
+    /// @return status Whether the channel is new, open, closing or settled.
+    /// @return deposit0 Cumulative deposit of participant 0.
+    /// @return deposit1 Cumulative deposit of participant 1.
+    /// @return withdrawn0 Cumulative withdrawal of participant 0.
+    /// @return withdrawn1 Cumulative withdrawal of participant 1.
+    /// @return deadline End of the challenge period, Unix seconds; zero while none is running.
     function channelState(
         bytes32 channelId
     )
@@ -396,6 +458,8 @@ interface IChannelEscrow {
         );
 
     /// @notice What is recorded of `payer`'s direction; stays readable after settlement.
+    /// @param channelId The channel's id.
+    /// @param payer The participant that pays in this direction.
     /// @return nonce Nonce of the recorded proof, zero if none.
     /// @return transferred Its transferred amount.
     /// @return claimed Sum of the locks on its list that were claimed.
@@ -406,23 +470,35 @@ interface IChannelEscrow {
     ) external view returns (uint64 nonce, uint256 transferred, uint256 claimed, bytes32 locksRoot);
 
     /// @notice Whether this very lock of `payer`'s direction was ever claimed.
+    /// @param channelId The channel's id.
+    /// @param payer The participant that pays in this direction.
+    /// @param lock The lock, with all its fields.
+    /// @return Whether it was.
     function isClaimed(bytes32 channelId, address payer, Lock calldata lock) external view returns (bool);
 
     /// @notice What waits for `account` in {withdrawPayout}.
+    /// @param token Zero for the native coin.
+    /// @param account To whom the payout is owed.
+    /// @return Amount in base units.
     function payoutOf(address token, address account) external view returns (uint256);
 
     /// @notice The EIP-712 domain separator.
+    /// @return The separator.
     function domainSeparator() external view returns (bytes32);
 
     /// @notice Longest challenge period, in seconds.
+    /// @return Seconds.
     function MAX_CHALLENGE_PERIOD() external view returns (uint256);
 
     /// @notice Most locks on a list.
+    /// @return Their number.
     function MAX_LOCKS() external view returns (uint256);
 
     /// @notice Gas that a payout in native coin is entitled to.
+    /// @return Gas.
     function NATIVE_PAYOUT_GAS() external view returns (uint256);
 
     /// @notice Gas that a payout in a token is entitled to.
+    /// @return Gas.
     function TOKEN_PAYOUT_GAS() external view returns (uint256);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Channel, ChannelStatus, IChannelEscrow} from "../interfaces/IChannelEscrow.sol";
 import {EscrowTest} from "./support/EscrowTest.sol";

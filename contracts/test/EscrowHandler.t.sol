@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {BalanceProof, Channel, ChannelStatus, IChannelEscrow, Lock} from "../interfaces/IChannelEscrow.sol";
+import {BalanceProof, Channel, ChannelStatus, Lock} from "../interfaces/IChannelEscrow.sol";
 import {BlockingToken} from "./tokens/BlockingToken.sol";
 import {FeeToken} from "./tokens/FeeToken.sol";
 import {MoodyToken} from "./tokens/MoodyToken.sol";
@@ -41,6 +41,18 @@ abstract contract EscrowHandler is EscrowTest {
         uint256[2] lockCount;
     }
 
+    /// @dev How often a run got to what it is about.
+    struct Reached {
+        uint256 settlementsAfterChallenge;
+        uint256 claims;
+        uint256 withdrawalsBeyondOwnDeposit;
+        uint256 cooperativeClosesWhileClosing;
+        uint256 undeliveredPayouts;
+        uint256 deliveredLater;
+        uint256 attacks;
+        uint256 successfulAttacks;
+    }
+
     Book[] internal books;
     address[TOKENS] internal tokens;
     address[2][PAIRS] private pairs;
@@ -51,14 +63,7 @@ abstract contract EscrowHandler is EscrowTest {
     mapping(bytes32 channelId => mapping(uint256 payer => Lock[])) private recordedLocks;
     mapping(address token => address[]) private creditors;
 
-    uint256 internal settlementsAfterChallenge;
-    uint256 internal claims;
-    uint256 internal withdrawalsBeyondOwnDeposit;
-    uint256 internal cooperativeClosesWhileClosing;
-    uint256 internal undeliveredPayouts;
-    uint256 internal deliveredLater;
-    uint256 internal attacks;
-    uint256 internal successfulAttacks;
+    Reached internal reached;
 
     function setUp() public virtual override {
         super.setUp();
@@ -133,7 +138,7 @@ abstract contract EscrowHandler is EscrowTest {
         escrow.withdraw(book.channel, pairs[book.pair][side], total, time, s0, s1);
         _booked(book, out, total - book.withdrawn[side]);
         book.withdrawn[side] = total;
-        withdrawalsBeyondOwnDeposit += total > book.deposited[side] ? 1 : 0;
+        reached.withdrawalsBeyondOwnDeposit += total > book.deposited[side] ? 1 : 0;
     }
 
     function closeCooperatively(uint256 seed) external {
@@ -176,7 +181,7 @@ abstract contract EscrowHandler is EscrowTest {
         escrow.claim(book.channel, payerAddress, locks, indices, preimages);
         (, , uint256 claimed, ) = escrow.recordedProof(_id(book.channel), payerAddress);
         _eq(claimed - before, countable ? locks[which].amount : 0, "a lock counts once");
-        claims += countable ? 1 : 0;
+        reached.claims += countable ? 1 : 0;
     }
 
     function settle(uint256 seed) external {
@@ -191,7 +196,7 @@ abstract contract EscrowHandler is EscrowTest {
         vm.prank(stranger);
         escrow.settle(book.channel);
         _ended(book, out);
-        settlementsAfterChallenge += book.challenged ? 1 : 0;
+        reached.settlementsAfterChallenge += book.challenged ? 1 : 0;
     }
 
     function waitAWhile(uint256 seed) external {
@@ -216,7 +221,7 @@ abstract contract EscrowHandler is EscrowTest {
         uint256 paid = held - _balance(tokenAddress, address(escrow));
         _eq(paid, success ? waiting : 0, "all that waited or nothing");
         _eq(escrow.payoutOf(tokenAddress, account), waiting - paid, "and not twice");
-        deliveredLater += success ? 1 : 0;
+        reached.deliveredLater += success ? 1 : 0;
     }
 
     // ----------------------------------------------------------------------------------------- dishonest actions
@@ -224,7 +229,7 @@ abstract contract EscrowHandler is EscrowTest {
     /// @dev Tokens and receivers change their minds.
     function turnHostile(uint256 seed) external {
         _begin(seed);
-        Hostility.Mood mood = Hostility.Mood(_next(3) == 0 ? 0 : 1 + _next(4));
+        Hostility.Mood mood = Hostility.Mood(_next(4) == 0 ? 0 : 1 + _next(4));
         uint256 what = _next(4);
         if (what == 0) {
             Receiver(payable(pairs[1][_next(2)])).setMood(mood);
@@ -248,8 +253,8 @@ abstract contract EscrowHandler is EscrowTest {
         bytes memory call = _attackOf(book, thief, _next(9));
         vm.prank(_next(2) == 0 ? pairs[book.pair][thief] : stranger);
         (bool success, ) = address(escrow).call(call);
-        ++attacks;
-        successfulAttacks += success ? 1 : 0;
+        ++reached.attacks;
+        reached.successfulAttacks += success ? 1 : 0;
     }
 
     function _attackOf(Book storage book, uint256 thief, uint256 kind) private returns (bytes memory) {
@@ -287,6 +292,14 @@ abstract contract EscrowHandler is EscrowTest {
         if (kind == 5) {
             return abi.encodeCall(escrow.withdrawPayout, (channel.token, victim, payer));
         }
+        return _lateAttackOf(book, thief, kind);
+    }
+
+    /// @dev With everything that both sides signed or would have: too late, or too early.
+    function _lateAttackOf(Book storage book, uint256 thief, uint256 kind) private returns (bytes memory) {
+        Channel memory channel = book.channel;
+        address payer = pairs[book.pair][thief];
+        bytes32 id = _id(channel);
         if (kind == 6 && (book.settled || time >= _deadline(channel))) {
             BalanceProof memory proof = _proof(type(uint64).max, 0);
             bytes memory sig = _key(book, thief, Messages.proof(id, proof));
@@ -342,7 +355,7 @@ abstract contract EscrowHandler is EscrowTest {
         for (uint256 side = 0; side < 2; ++side) {
             if (escrow.payoutOf(book.channel.token, pairs[book.pair][side]) != 0) {
                 creditors[book.channel.token].push(pairs[book.pair][side]);
-                ++undeliveredPayouts;
+                ++reached.undeliveredPayouts;
             }
         }
     }
@@ -368,13 +381,18 @@ abstract contract EscrowHandler is EscrowTest {
             pairs[pair][1],
             ownSigners ? signers[0] : address(0),
             ownSigners ? signers[1] : address(0),
-            tokens[_next(TOKENS - 1)],
+            _tokenFor(pair),
             PERIOD,
             ++lastSalt
         );
         _pay(index, 0, 1 + _next(1e6));
         _pay(index, 1, 1 + _next(1e6));
         _feeTokenIsRefused(pair);
+    }
+
+    /// @dev Contracts that receive in any mood matter where they receive native coin.
+    function _tokenFor(uint256 pair) private returns (address) {
+        return pair == 1 && _next(2) == 0 ? NATIVE : tokens[_next(TOKENS - 1)];
     }
 
     /// @dev A token that takes a fee never gets in, so there is never a channel of it to look after.
@@ -452,7 +470,7 @@ abstract contract EscrowHandler is EscrowTest {
         uint256 out = _outOf(book);
         escrow.closeCooperatively(book.channel, t0, t1, time, s0, s1);
         _ended(book, out);
-        cooperativeClosesWhileClosing += closing ? 1 : 0;
+        reached.cooperativeClosesWhileClosing += closing ? 1 : 0;
     }
 
     /// @dev A channel in this state: one that is, or one that is brought there.

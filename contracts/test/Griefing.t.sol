@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {BalanceProof, Channel, ChannelStatus, IChannelEscrow, Lock} from "../interfaces/IChannelEscrow.sol";
+import {BalanceProof, Channel, ChannelStatus, Lock} from "../interfaces/IChannelEscrow.sol";
 import {EscrowTest} from "./support/EscrowTest.sol";
 import {Messages} from "./support/Messages.sol";
 import {vm} from "./support/Vm.sol";

@@ -43,7 +43,7 @@ contract InvariantsTest is EscrowHandler {
     function invariant_MoneyIsWholeAndNoAttackSucceeds() external view {
         _theEscrowHoldsExactlyWhatItOwes();
         _everyChannelIsAsTheBooksSay();
-        _eq(successfulAttacks, 0, "attacks");
+        _eq(reached.successfulAttacks, 0, "attacks");
         _eq(_reentries(), 0, "reentries");
     }
 
@@ -77,11 +77,11 @@ contract InvariantsTest is EscrowHandler {
 
     /// @dev A run that reached too little proves too little.
     function afterInvariant() external view {
-        _true(settlementsAfterChallenge >= 2, "settlements after a challenge");
-        _true(claims >= 2, "claims");
-        _true(withdrawalsBeyondOwnDeposit >= 2, "withdrawals beyond the own deposit");
-        _true(cooperativeClosesWhileClosing >= 1, "cooperative closes while closing");
-        _true(undeliveredPayouts >= 1, "undelivered payouts");
-        _true(attacks >= 4, "attacks");
+        _true(reached.settlementsAfterChallenge >= 2, "settlements after a challenge");
+        _true(reached.claims >= 2, "claims");
+        _true(reached.withdrawalsBeyondOwnDeposit >= 2, "withdrawals beyond the own deposit");
+        _true(reached.cooperativeClosesWhileClosing >= 1, "cooperative closes while closing");
+        _true(reached.undeliveredPayouts >= 1, "undelivered payouts");
+        _true(reached.attacks >= 4, "attacks");
     }
 }

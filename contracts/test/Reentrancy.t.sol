@@ -5,7 +5,6 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {Channel, ChannelStatus} from "../interfaces/IChannelEscrow.sol";
 import {Receiver} from "./support/Accounts.sol";
 import {EscrowTest, IMulticall} from "./support/EscrowTest.sol";
-import {Messages} from "./support/Messages.sol";
 import {vm} from "./support/Vm.sol";
 import {ReenteringToken} from "./tokens/ReenteringToken.sol";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {BalanceProof, Channel, ChannelStatus, IChannelEscrow, Lock} from "../interfaces/IChannelEscrow.sol";
+import {BalanceProof, Channel, IChannelEscrow, Lock} from "../interfaces/IChannelEscrow.sol";
 import {LockList} from "../libraries/LockList.sol";
 import {Settlement} from "../libraries/Settlement.sol";
 import {SignedTypes} from "../libraries/SignedTypes.sol";
