@@ -21,12 +21,18 @@ const MAX_LOADED = 10_000;
 /** How many of the longest unused are looked at when room is needed: the first idle one goes. */
 const EVICTION_TRIES = 64;
 
+/** The channels with one peer. */
+interface PeerChannels {
+  readonly signer: Address;
+  readonly ids: Set<ChannelId>;
+}
+
 /** Which channels there are, with whom, and the mailboxes of those in use. */
 export class Channels {
   readonly #context: NodeContext;
-  /** Peer's signer by channel; one string per peer is shared by all its channels. */
-  readonly #peers = new Map<ChannelId, Address>();
-  readonly #byPeer = new Map<Address, Set<ChannelId>>();
+  /** By channel; one object per peer is shared by all its channels. */
+  readonly #peers = new Map<ChannelId, PeerChannels>();
+  readonly #byPeer = new Map<Address, PeerChannels>();
   /** In order of use: the first is the longest unused. */
   readonly #loaded = new Map<ChannelId, ChannelMailbox>();
   readonly #loading = new Map<ChannelId, Promise<ChannelMailbox>>();
@@ -56,7 +62,7 @@ export class Channels {
   }
 
   peerOf(id: ChannelId): Address | undefined {
-    return this.#peers.get(id);
+    return this.#peers.get(id)?.signer;
   }
 
   ids(): IterableIterator<ChannelId> {
@@ -64,7 +70,7 @@ export class Channels {
   }
 
   ofPeer(peer: Address): ReadonlySet<ChannelId> {
-    return this.#byPeer.get(peer) ?? new Set();
+    return this.#byPeer.get(peer)?.ids ?? new Set();
   }
 
   loaded(): IterableIterator<ChannelMailbox> {
@@ -104,10 +110,11 @@ export class Channels {
   /** Forgets a channel that never got a deposit. */
   async forget(mailbox: ChannelMailbox): Promise<void> {
     const { channelId: id, peer } = mailbox;
+    const channels = this.#byPeer.get(peer);
     this.#loaded.delete(id);
     this.#peers.delete(id);
-    this.#byPeer.get(peer)?.delete(id);
-    if (this.#byPeer.get(peer)?.size === 0) this.#byPeer.delete(peer);
+    channels?.ids.delete(id);
+    if (channels?.ids.size === 0) this.#byPeer.delete(peer);
     this.attention.delete(id);
     await mailbox.erase();
   }
@@ -121,14 +128,14 @@ export class Channels {
     return mailbox;
   }
 
-  #index(id: ChannelId, peer: Address): void {
-    let ids = this.#byPeer.get(peer);
-    if (ids === undefined) {
-      ids = new Set();
-      this.#byPeer.set(peer, ids);
+  #index(id: ChannelId, signer: Address): void {
+    let channels = this.#byPeer.get(signer);
+    if (channels === undefined) {
+      channels = { signer, ids: new Set() };
+      this.#byPeer.set(signer, channels);
     }
-    ids.add(id);
-    this.#peers.set(id, peer);
+    channels.ids.add(id);
+    this.#peers.set(id, channels);
   }
 
   #keep(mailbox: ChannelMailbox): void {

@@ -11,7 +11,7 @@ import {
   viewOf,
 } from "../protocol/index.ts";
 import { CHANNEL_SEQUENCE_BYTES, setChannelSequence } from "./channelSequence.ts";
-import { decodeTerms, encodeTerms, RecordError } from "./channelTerms.ts";
+import { decodeTerms, encodeTerms, RecordError, signerInTerms } from "./channelTerms.ts";
 import { PROOF_BYTES, readProof, writeProof } from "./proofLayout.ts";
 
 /**
@@ -94,7 +94,7 @@ export function decodeChannelState(id: ChannelId, bytes: Uint8Array): ChannelSta
   };
 }
 
-/** What a scan at start needs of a record without decoding it whole. */
+/** What a scan at start needs of a record without decoding it whole. Views of the record. */
 export interface ChannelSummary {
   readonly attention: boolean;
   readonly counterpartySigner: Uint8Array;
@@ -102,10 +102,9 @@ export interface ChannelSummary {
 
 export function summarizeChannelState(bytes: Uint8Array): ChannelSummary {
   const side: Side = bytes[SIDE] === 0 ? 0 : 1;
-  const { terms } = decodeTerms(bytes.subarray(TERMS));
   return {
     attention: (bytes[FLAGS]! & FLAG_ATTENTION) !== 0,
-    counterpartySigner: addressToBytes(signerOf(terms.channel, otherSide(side))),
+    counterpartySigner: signerInTerms(bytes.subarray(TERMS), otherSide(side)),
   };
 }
 

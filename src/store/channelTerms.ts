@@ -5,6 +5,7 @@ import {
   fromMinimalBytes,
   type LiveWithdrawal,
   type Phase,
+  type Side,
   type SignedClose,
   type Stop,
   type Terms,
@@ -87,6 +88,30 @@ export function decodeTerms(bytes: Uint8Array): { readonly terms: Terms; readonl
     stop: stored.stop === undefined ? undefined : readStop(stored.stop),
   };
   return { terms, behind: stored.behind };
+}
+
+/** Terms begin with four addresses, as fields 1 to 4 of 20 bytes each: participants, then signers. */
+const ADDRESS_BYTES = 20;
+const ADDRESS_FIELD = 2 + ADDRESS_BYTES;
+
+/**
+ * The effective signer of `side`, read from the terms' fixed beginning: a start with many channels reads nothing else.
+ * Throws `RecordError` when the beginning is another.
+ */
+export function signerInTerms(bytes: Uint8Array, side: Side): Uint8Array {
+  for (let field = 0; field < 4; field++) {
+    const at = field * ADDRESS_FIELD;
+    // The key of a bytes field and its length.
+    if (bytes[at] !== ((field + 1) << 3) + 2 || bytes[at + 1] !== ADDRESS_BYTES) {
+      throw new RecordError("a channel record does not begin with its addresses");
+    }
+  }
+  const signer = addressField(bytes, 2 + side);
+  return signer.some((byte) => byte !== 0) ? signer : addressField(bytes, side);
+}
+
+function addressField(bytes: Uint8Array, field: number): Uint8Array {
+  return bytes.subarray(field * ADDRESS_FIELD + 2, (field + 1) * ADDRESS_FIELD);
 }
 
 function storedCredits(credits: Credits): StoredCredits {

@@ -9,6 +9,7 @@ import {
   newChannelState,
   type SignedProof,
   toHex,
+  ZERO_ADDRESS,
 } from "../../src/protocol/index.ts";
 import {
   decodeChannelState,
@@ -59,8 +60,9 @@ const state: fc.Arbitrary<ChannelState> = fc
     channel: fc.record({
       participant0: address,
       participant1: address,
-      signer0: address,
-      signer1: address,
+      // Zero: the participant signs itself.
+      signer0: fc.oneof(address, fc.constant(ZERO_ADDRESS)),
+      signer1: fc.oneof(address, fc.constant(ZERO_ADDRESS)),
       token: address,
       challengePeriod: fc.integer({ min: 0, max: 2_592_000 }),
       salt: uint64,
