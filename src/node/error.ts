@@ -9,6 +9,7 @@ export interface NodeFailureFields {
   peer_offline: { peer: string };
   payment_conflict: { paymentId: string };
   payment_unpaid: { channelId: string; nonce: bigint };
+  payments_partly_paid: { paid: bigint; count: bigint };
   queue_full: { limit: bigint };
   chain_stale: { age: bigint; limit: bigint };
   node_stopped: Record<never, never>;
@@ -32,6 +33,8 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   channel_refused: "the other side refused the channel; no money moved",
   peer_offline: "the peer is not connected; nothing was sent",
   payment_conflict: "this payment id was already used for another payment",
+  payments_partly_paid:
+    "some of the payments were made and the others were not; with ids of your own the rest can be paid again safely",
   payment_unpaid: "the channel settled without this payment: the amount stayed yours",
   queue_full: "too many payments wait already; nothing was sent, try again when some are acknowledged",
   chain_stale: "the newest known block is too old to sign payments safely; nothing was sent",

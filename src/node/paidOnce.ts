@@ -1,8 +1,8 @@
 import { type ChannelId, PAYMENT_ID_BYTES, toHex } from "../protocol/index.ts";
 import { paymentKey } from "../store/keys.ts";
 import type { StoreReader } from "../store/store.ts";
+import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
-import type { BatchReceipt } from "./channel/payer.ts";
 import { decodeIndexedPayment, type IndexedPayment } from "./channel/paymentIds.ts";
 import { NodeError } from "./error.ts";
 import { GroupRead } from "./groupRead.ts";

@@ -4,6 +4,7 @@ import { ChainSide } from "../../src/node/channel/chainSide.ts";
 import { Establisher } from "../../src/node/channel/establisher.ts";
 import { ChannelMailbox } from "../../src/node/channel/mailbox.ts";
 import { Payee } from "../../src/node/channel/payee.ts";
+import { Payer } from "../../src/node/channel/payer.ts";
 import { indexOps } from "../../src/node/channel/paymentIds.ts";
 import { Channels } from "../../src/node/channels.ts";
 import type { NodeContext } from "../../src/node/context.ts";
@@ -14,6 +15,7 @@ import type { PeerSession } from "../../src/p2p/session.ts";
 import {
   type ChannelState,
   MAX_ENTRIES_BYTES,
+  MAX_UNACKNOWLEDGED,
   NO_PROOF,
   observeChain,
   packTransfers,
@@ -415,5 +417,39 @@ describe("a channel that is being worked on", () => {
     expect(mailbox.isIdle).toBe(false);
     mailbox.establisher.end(session);
     expect(mailbox.isIdle).toBe(true);
+  });
+});
+
+describe("a batch of payments that needs several updates", () => {
+  it("does not say that nothing was paid when the peer took the first part and stopped the rest", async () => {
+    const [open] = openPair({ deposits: [10_000n, 10_000n] });
+    // One place is left in the window: the second update has to wait.
+    const state = { ...open, sent: { ...open.sent, nonce: MAX_UNACKNOWLEDGED - 1n } };
+    const context = {
+      signEach: false,
+      committer: { hasRoom: true },
+      chain: { assertFresh() {} },
+      ports: portsOf(0),
+    };
+    const { mailbox, as, failures } = fakeMailbox(state, context as never);
+    const session = fakeSession();
+    Object.assign(mailbox, { session });
+    const payer = new Payer(as);
+    const perUpdate = Math.floor(MAX_ENTRIES_BYTES / TRANSFER_BYTES);
+    const paying = payer.payMany(Array.from({ length: perUpdate + 5 }, () => ({ amount: 1n })));
+    let decided = false;
+    paying.catch(() => {}).finally(() => (decided = true));
+    await settle();
+    expect(mailbox.state.sent.nonce).toBe(MAX_UNACKNOWLEDGED);
+    payer.failQueuedAsClosed();
+    await settle();
+    expect(decided).toBe(false);
+    payer.settleTo(MAX_UNACKNOWLEDGED);
+    await expect(paying).rejects.toMatchObject({
+      code: "payments_partly_paid",
+      fields: { paid: BigInt(perUpdate), count: BigInt(perUpdate + 5) },
+      cause: { code: "channel_stopped" },
+    });
+    expect(failures).toEqual([]);
   });
 });

@@ -20,18 +20,10 @@ import type { Op } from "../../store/store.ts";
 import { NodeError } from "../error.ts";
 import { MAX_QUEUED_BYTES, MAX_UPDATES_PER_TURN } from "../options.ts";
 import type { PaymentOrder, Receipt } from "../payment.ts";
+import { BatchOutcome, type BatchReceipt } from "./batchOutcome.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 import { type Chunk, Outbox, type Ticket } from "./outbox.ts";
 import { indexOps, PaymentIds } from "./paymentIds.ts";
-
-/** Several payments made at once; resolves when the payee holds all of them. */
-export interface BatchReceipt {
-  readonly count: number;
-  /** The payments' ids, 16 bytes each, in the order they were given. */
-  readonly ids: Uint8Array;
-  /** Runs of payments, in the order they were given. */
-  readonly runs: readonly { readonly nonce: bigint; readonly first: number; readonly count: number }[];
-}
 
 /** Our direction of one channel: queue → sign → write → send → acknowledged. */
 export class Payer {
@@ -80,28 +72,18 @@ export class Payer {
     });
   }
 
-  /** Queues many payments with one promise: the way for streams. All or none are accepted into the queue. */
+  /**
+   * Queues many payments with one promise: the way for streams. All or none are accepted into the queue. Rejects with
+   * `payments_partly_paid` if some were paid and others can no longer be.
+   */
   payMany(orders: readonly PaymentOrder[]): Promise<BatchReceipt> {
     this.#check(orders);
     const ids = new Uint8Array(orders.length * PAYMENT_ID_BYTES);
     return new Promise((resolve, reject) => {
-      const runs: { nonce: bigint; first: number; count: number }[] = [];
-      let open = 0;
+      const outcome = new BatchOutcome(orders.length, ids, resolve, reject);
       let run: { chunk: Chunk; first: number; count: number } | undefined;
       const close = () => {
-        if (run === undefined) return;
-        const { chunk, first, count } = run;
-        const position = runs.push({ nonce: 0n, first, count }) - 1;
-        open++;
-        chunk.tickets.push({
-          first,
-          count,
-          paid: (nonce) => {
-            runs[position]!.nonce = nonce;
-            if (--open === 0) resolve({ count: orders.length, ids, runs });
-          },
-          failed: reject,
-        });
+        if (run !== undefined) run.chunk.tickets.push(outcome.ticket(run.first, run.count));
       };
       let offset = 0;
       for (const order of orders) {
