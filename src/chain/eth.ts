@@ -47,7 +47,7 @@ export interface Call {
 export type BlockTag = "latest" | number | { readonly blockHash: Hex };
 
 /** Most logs one answer may hold; more is treated as too wide a range. */
-export const MAX_LOGS_PER_ANSWER = 50_000;
+const MAX_LOGS_PER_ANSWER = 50_000;
 
 /** The JSON-RPC methods the node uses, with every answer's shape checked. Throws {@link ChainError}. */
 export class Eth {

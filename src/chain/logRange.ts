@@ -4,7 +4,7 @@ import type { Eth, RawLog } from "./eth.ts";
 import type { CallOptions } from "./rpc.ts";
 
 /** Most blocks of one getLogs: what the strictest common public servers allow without an account is tried on refusal. */
-export const MAX_LOG_RANGE = 5_000;
+const MAX_LOG_RANGE = 5_000;
 
 /** Reads logs in ranges that shrink when the server refuses them and grow again when it does not. */
 export class LogRange {

@@ -3,7 +3,7 @@ import { type IntentRecord, intentFromJson, type Outcome } from "./intent.ts";
 import type { Journal } from "./journal.ts";
 
 /** Finished intents that are sent again should a reorganisation free their nonce; more than a node sends in such a time. */
-export const MAX_RECENT = 64;
+const MAX_RECENT = 64;
 
 interface NoncesRecord {
   /** The next nonce to give. */

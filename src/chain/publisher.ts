@@ -46,7 +46,7 @@ export type PublisherStatus =
 export const MAX_OPEN = 16;
 
 /** Intents waiting for a nonce: every channel of a large node may want to act at once. */
-export const MAX_JOBS = 100_000;
+const MAX_JOBS = 100_000;
 
 /** An unmined transaction is handed in again after this long: pools forget. */
 const RESEND_MS = 30_000;

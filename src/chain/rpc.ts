@@ -23,19 +23,19 @@ export interface CallOptions {
 export const MAX_CALLS_IN_FLIGHT = 8;
 
 /** Calls waiting for a place: a restart may read the state of every channel; beyond it callers are too many. */
-export const MAX_CALLS_QUEUED = 200_000;
+const MAX_CALLS_QUEUED = 200_000;
 
 /** Largest answer read: far above a bounded getLogs, far below what hurts the process. */
-export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
 /** Longest pause between attempts, and the most of a server's `Retry-After` that is honoured. */
-export const MAX_RETRY_PAUSE_MS = 10_000;
+const MAX_RETRY_PAUSE_MS = 10_000;
 
 const TOO_LARGE =
   /more than [\d,]+ (results|logs|blocks)|too many (results|logs|blocks)|(block )?range .*(too|limit|exceed|large|wide)|response size|limited to a? ?[\d,]+|exceeds? .*(range|results|block)|result set|max(imum)? .*range/i;
 
 /** Which failures the same call may outlive. */
-export function isTransient(failure: ChainFailure): boolean {
+function isTransient(failure: ChainFailure): boolean {
   return failure.code === "rpc_down" || failure.code === "rpc_rate_limited";
 }
 

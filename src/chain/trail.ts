@@ -18,7 +18,7 @@ export interface TrailRecord {
 }
 
 /** Events kept of blocks a reorganisation may still take; far above what one node's channels do in that time. */
-export const MAX_TRAIL_EVENTS = 100_000;
+const MAX_TRAIL_EVENTS = 100_000;
 
 /**
  * The recent chain as this node saw it: headers (not every one), delivered events, and the cursor: the last block that
@@ -138,6 +138,6 @@ export function logKey(log: Pick<RawLog, "blockHash" | "logIndex">): `${Hex}:${n
   return `${log.blockHash}:${log.logIndex}`;
 }
 
-export function isBefore(a: RawLog, b: RawLog): boolean {
+function isBefore(a: RawLog, b: RawLog): boolean {
   return a.blockNumber !== b.blockNumber ? a.blockNumber < b.blockNumber : a.logIndex < b.logIndex;
 }

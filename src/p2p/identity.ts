@@ -8,8 +8,8 @@ import type { HelloMessage } from "../wire/message.ts";
 import { PeerError } from "./error.ts";
 
 /** The peer protocol this build speaks, and the oldest it still understands. */
-export const PROTOCOL_VERSION = 1;
-export const OLDEST_VERSION = 1;
+const PROTOCOL_VERSION = 1;
+const OLDEST_VERSION = 1;
 
 /** Who this node is and what it needs to say so. */
 export interface Identity {

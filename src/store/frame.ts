@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { StoreError } from "./storeError.ts";
 
 /** Bytes that framing adds to a value. */
-export const FRAME_BYTES = 4;
+const FRAME_BYTES = 4;
 
 /**
  * `crc32(key ‖ payload) ‖ payload`: what is stored under `key`. LevelDB reads its tables without checking them,

@@ -1,3 +1,4 @@
+import type { Side } from "../protocol/channel.ts";
 import type { Range } from "./store.ts";
 
 /** Keyspaces: the first byte of every key. A number is never given a second meaning. */
@@ -6,7 +7,7 @@ export const KEYSPACE = {
   meta: 0x01,
   /** Channel id (32) → the channel's record, which begins with its sequence. */
   channel: 0x10,
-  /** Channel id (32), direction (1), nonce (8) → one update. */
+  /** Channel id (32), payer's side (1), nonce (8) → one update. */
   update: 0x11,
   /** Payment id given by the application (16), channel id (32) → where that payment is. */
   payment: 0x12,
@@ -17,9 +18,6 @@ export const KEYSPACE = {
   /** Any key of the above → the bytes found there when they failed their checksum. Kept as evidence, never read. */
   quarantine: 0xf0,
 } as const;
-
-/** Direction byte of an update's key: which side signed it. */
-export type UpdateDirection = 0 | 1;
 
 /** Changes with every commit. */
 export const COMMIT_KEY: Uint8Array = Uint8Array.of(KEYSPACE.meta, 0x01);
@@ -56,25 +54,20 @@ export function channelIdOfKey(key: Uint8Array): Uint8Array {
   return key.slice(1, 33);
 }
 
-/** `update ‖ channelId ‖ direction ‖ nonce`: sorted by nonce within a direction. */
-export function updateKey(channelId: Uint8Array, direction: UpdateDirection, nonce: bigint): Uint8Array {
+/** `update ‖ channelId ‖ payer ‖ nonce`: sorted by nonce within the direction in which `payer` pays. */
+export function updateKey(channelId: Uint8Array, payer: Side, nonce: bigint): Uint8Array {
   const key = new Uint8Array(42);
   key[0] = KEYSPACE.update;
   key.set(fixed("channel id", channelId, 32), 1);
-  key[33] = direction;
+  key[33] = payer;
   putUint64(key, 34, nonce);
   return key;
 }
 
-/** Updates of one direction with `from <= nonce < to`; without `to`, all from `from` on. */
-export function updateRange(
-  channelId: Uint8Array,
-  direction: UpdateDirection,
-  from: bigint,
-  to?: bigint,
-): Range {
-  const gte = updateKey(channelId, direction, from);
-  const lt = to === undefined ? prefixRange(gte.slice(0, 34)).lt : updateKey(channelId, direction, to);
+/** Updates that `payer` signed with `from <= nonce < to`; without `to`, all from `from` on. */
+export function updateRange(channelId: Uint8Array, payer: Side, from: bigint, to?: bigint): Range {
+  const gte = updateKey(channelId, payer, from);
+  const lt = to === undefined ? prefixRange(gte.slice(0, 34)).lt : updateKey(channelId, payer, to);
   return { gte, lt };
 }
 

@@ -44,7 +44,7 @@ export class MemoryStore implements Store {
 }
 
 /** Puts or removes one entry of a map keyed by `keyText`. Copies, as a disk would. */
-export function applyOp(values: Map<string, Entry>, op: Op): void {
+function applyOp(values: Map<string, Entry>, op: Op): void {
   if (op.type === "put") values.set(keyText(op.key), [op.key.slice(), op.value.slice()]);
   else values.delete(keyText(op.key));
 }
