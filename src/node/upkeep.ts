@@ -2,6 +2,7 @@ import { type ChainFailure, describeFailure } from "../chain/error.ts";
 import type { Publisher, PublisherStatus } from "../chain/publisher.ts";
 import type { ChainNotice, Watcher, WatcherStatus } from "../chain/watcher.ts";
 import type { PeerHost } from "../p2p/host.ts";
+import type { ChannelId } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
@@ -21,6 +22,12 @@ interface UpkeepInit {
 
 /** Deadlines pass while no block comes: how often channels that wait for one are looked at. */
 const ATTEND_MS = 1_000;
+
+/**
+ * Channels without a deposit that are looked at in one round. Their events come anyway; strangers who propose
+ * thousands must not keep the chain's server too busy for a dispute.
+ */
+const OPENING_PER_ROUND = 64;
 
 /** How long an agreed channel may wait for its first deposit: longer than any chain is congested. */
 const OPENING_PATIENCE_MS = 24 * 3600 * 1000;
@@ -113,7 +120,7 @@ export class Upkeep {
 
   async #attendAll(): Promise<void> {
     const { channels, context } = this.#init;
-    for (const id of [...channels.attention]) {
+    for (const id of this.#round()) {
       if (context.stopping.aborted) return;
       try {
         const mailbox = await channels.load(id);
@@ -126,12 +133,31 @@ export class Upkeep {
     }
   }
 
+  /** Whom to look after now: all that have money at stake, and some of those that wait for a first deposit. */
+  #round(): ChannelId[] {
+    const { attention } = this.#init.channels;
+    const ids = [...attention];
+    const isOpening = (id: ChannelId) => this.#init.channels.peek(id)?.state.terms.phase === "opening";
+    const opening = ids.filter(isOpening).slice(0, OPENING_PER_ROUND);
+    for (const id of opening) {
+      attention.delete(id); // to the back of the line
+      attention.add(id);
+    }
+    return [...ids.filter((id) => !isOpening(id)), ...opening];
+  }
+
   /** An agreement nobody paid a deposit for is forgotten, or strangers could fill the database with them. */
   async #forgetAbandoned(mailbox: ChannelMailbox): Promise<void> {
     const { terms } = mailbox.state;
     const [deposit0, deposit1] = terms.chain.deposits;
     if (terms.phase !== "opening" || deposit0 + deposit1 > 0n) return;
     if (Date.now() - mailbox.since < OPENING_PATIENCE_MS) return;
+    // A deposit of ours that waits for cheaper gas, or anybody's that is not confirmed yet, must find its channel.
+    const { channelId } = mailbox;
+    if (this.#init.publisher.pending().some((intent) => intent.startsWith(channelId))) return;
+    const { chain, stopping } = this.#init.context;
+    const { newest } = await chain.read(channelId, terms.channel, stopping);
+    if (newest.status !== "none") return;
     this.#init.context.log.info({ channelId: mailbox.channelId }, "a channel without a deposit is forgotten");
     await this.#init.channels.forget(mailbox);
   }

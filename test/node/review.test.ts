@@ -11,8 +11,10 @@ import type { NodeContext } from "../../src/node/context.ts";
 import { NodeError } from "../../src/node/error.ts";
 import { Opener } from "../../src/node/opener.ts";
 import { PaidOnce } from "../../src/node/paidOnce.ts";
+import { Upkeep } from "../../src/node/upkeep.ts";
 import type { PeerSession } from "../../src/p2p/session.ts";
 import {
+  type ChannelId,
   type ChannelState,
   MAX_ENTRIES_BYTES,
   MAX_UNACKNOWLEDGED,
@@ -451,5 +453,75 @@ describe("a batch of payments that needs several updates", () => {
       cause: { code: "channel_stopped" },
     });
     expect(failures).toEqual([]);
+  });
+});
+
+describe("channels that wait for their first deposit", () => {
+  const ids = Array.from({ length: 200 }, (_, i) => `0x${i.toString(16).padStart(64, "0")}` as ChannelId);
+
+  /** An upkeep over `ids`, of which only `closing` is not waiting for a deposit. */
+  function upkeepOf(closing: ChannelId | undefined, status: "none" | "open", pending: string[]) {
+    const refreshed: ChannelId[] = [];
+    const forgotten: ChannelId[] = [];
+    const mailboxOf = (id: ChannelId) => ({
+      channelId: id,
+      since: 0,
+      state: {
+        terms: {
+          phase: id === closing ? "closing" : "opening",
+          chain: { deposits: [0n, 0n] },
+          channel: CHANNEL,
+        },
+      },
+      chainSide: { refresh: async () => void refreshed.push(id) },
+    });
+    const channels = {
+      attention: new Set(ids),
+      peek: mailboxOf,
+      load: async (id: ChannelId) => mailboxOf(id),
+      forget: async ({ channelId }: { channelId: ChannelId }) => {
+        forgotten.push(channelId);
+        channels.attention.delete(channelId);
+      },
+    };
+    const context = {
+      stopping: new AbortController().signal,
+      log: { info() {}, warn() {} },
+      chain: { read: async () => ({ newest: reading({ status }) }) },
+    };
+    const init = {
+      context,
+      channels,
+      publisher: { pending: () => pending },
+      stopping: new AbortController(),
+    };
+    const upkeep = new Upkeep(init as never);
+    const round = async () => {
+      refreshed.length = 0;
+      upkeep.onChainStatus({ kind: "head", head: {} as never });
+      await settle();
+      return [...refreshed];
+    };
+    return { round, forgotten };
+  }
+
+  it("never come before one with money at stake, and take turns", async () => {
+    const closing = ids.at(-1)!;
+    const { round } = upkeepOf(closing, "open", []);
+    const first = await round();
+    expect(first[0]).toBe(closing);
+    expect(first).toHaveLength(65);
+    const seen = new Set([...first, ...(await round()), ...(await round()), ...(await round())]);
+    expect(seen.size).toBe(ids.length);
+  });
+
+  it("are forgotten after their time, but not while a deposit is on its way", async () => {
+    const abandoned = upkeepOf(undefined, "none", [`${ids[1]}/deposit/5`]);
+    await abandoned.round();
+    expect(abandoned.forgotten).toContain(ids[0]);
+    expect(abandoned.forgotten).not.toContain(ids[1]);
+    const unconfirmed = upkeepOf(undefined, "open", []);
+    await unconfirmed.round();
+    expect(unconfirmed.forgotten).toEqual([]);
   });
 });
