@@ -1,12 +1,4 @@
-/** One fault put into the escrow by replacing one piece of text, which the Solidity tests have to notice. */
-export interface Mutant {
-  readonly name: string;
-  /** The property of the contract that the fault breaks, by its number in the design; 0: an encoding or an interface rule. */
-  readonly property: number;
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import type { Mutant } from "./lib/mutants.ts";
 
 const ESCROW = "contracts/ChannelEscrow.sol";
 const LOCKS = "contracts/libraries/LockList.sol";
@@ -14,6 +6,7 @@ const PAYOUT = "contracts/libraries/Payout.sol";
 const SETTLEMENT = "contracts/libraries/Settlement.sol";
 const TYPES = "contracts/libraries/SignedTypes.sol";
 
+/** `property`: the contract's, by its number; 0 is an encoding or an interface rule. */
 function mutant(property: number, name: string, file: string, find: string, replace: string): Mutant {
   return { name, property, file, find, replace };
 }

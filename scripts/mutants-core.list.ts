@@ -1,11 +1,4 @@
-/** One way to break the core: in `file`, the only occurrence of `find` becomes `replace`. */
-export interface Mutant {
-  readonly name: string;
-  /** Below `src/protocol`. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+import type { Mutant } from "./lib/mutants.ts";
 
 const UPDATE = "ledger/update.ts";
 const CAPACITY = "ledger/capacity.ts";
