@@ -316,6 +316,28 @@ describe("while the chain is silent", () => {
   });
 });
 
+describe("a payment that waits while the chain falls silent", () => {
+  it("is not signed any more", async () => {
+    const [open] = openPair();
+    const chain = {
+      isFresh: true,
+      assertFresh: () => {
+        if (!chain.isFresh) throw new NodeError({ code: "chain_stale", fields: { age: 9n, limit: 1n } });
+      },
+    };
+    const context = { signEach: false, committer: { hasRoom: true }, chain, ports: portsOf(0) };
+    const { mailbox, as } = fakeMailbox(open, context as never);
+    const payer = new Payer(as);
+    const paying = payer.pay({ amount: 1n });
+    await settle();
+    chain.isFresh = false;
+    Object.assign(mailbox, { session: fakeSession() });
+    payer.kick();
+    await expect(paying).rejects.toMatchObject({ code: "chain_stale" });
+    expect(mailbox.state.sent.nonce).toBe(0n);
+  });
+});
+
 describe("payments with ids that fail together", () => {
   it("reject once, and leave no rejection to nobody", async () => {
     const [payer] = openPair();
@@ -430,7 +452,7 @@ describe("a batch of payments that needs several updates", () => {
     const context = {
       signEach: false,
       committer: { hasRoom: true },
-      chain: { assertFresh() {} },
+      chain: { isFresh: true, assertFresh() {} },
       ports: portsOf(0),
     };
     const { mailbox, as, failures } = fakeMailbox(state, context as never);

@@ -162,6 +162,16 @@ export class Payer {
     }
   }
 
+  #failQueuedAsStale(): void {
+    try {
+      this.#mailbox.context.chain.assertFresh();
+    } catch (error) {
+      for (const chunk of this.#outbox.take(Number.MAX_SAFE_INTEGER)) {
+        for (const ticket of chunk.tickets) ticket.failed(error as NodeError);
+      }
+    }
+  }
+
   /** The node stops. What was signed stays signed: its outcome is found by id, or in the channel's totals, later. */
   stop(): void {
     const error = stopped();
@@ -248,6 +258,8 @@ export class Payer {
     // Busy channels together must not exceed what the disk takes: a commit beyond its bounds would stop the node.
     while (!committer.hasRoom) await committer.room(stopping);
     if (this.#mailbox.session !== session) return;
+    // What waited for room in the window may have outlived our knowledge of the chain.
+    if (!context.chain.isFresh) return this.#failQueuedAsStale();
     const updates: Update[] = [];
     const ops: Op[] = [];
     let state = this.#mailbox.state;
