@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { orAborted } from "../chain/wait.ts";
 import type { PeerSession } from "../p2p/session.ts";
 import {
   type Address,
@@ -70,8 +71,6 @@ export class Opener {
   readonly #policy: OpenPolicy;
   readonly depositor: Depositor;
   readonly #proposals = new Map<ChannelId, Proposal>();
-  /** What we promised to deposit once the opener's deposit is confirmed. */
-  readonly #matching = new Map<ChannelId, bigint>();
 
   constructor(context: NodeContext, channels: Channels, policy: OpenPolicy) {
     this.#context = context;
@@ -240,7 +239,7 @@ export class Opener {
         requestedDeposit: options.requestDeposit ?? 0n,
         lockLimits: NO_LOCKS,
       });
-      return await abortable(answer.promise, patience);
+      return await orAborted(answer.promise, patience);
     } finally {
       this.#proposals.delete(channelId);
     }
@@ -251,9 +250,7 @@ export class Opener {
    * deposit would lock our money up, for nothing.
    */
   #match(mailbox: ChannelMailbox, amount: bigint, promised: bigint): void {
-    const { context } = mailbox;
-    const { channelId } = mailbox;
-    this.#matching.set(channelId, amount);
+    const { context, channelId } = mailbox;
     void mailbox
       .until(({ terms, side }) => {
         const theirs = terms.chain.deposits[otherSide(side)];
@@ -264,8 +261,7 @@ export class Opener {
         if (context.stopping.aborted) return;
         const message = `the promised deposit of ${amount} failed: ${String(error)}`;
         context.emit("warning", { code: "deposit_failed", message, channelId });
-      })
-      .finally(() => this.#matching.delete(channelId));
+      });
   }
 
   #create(channelId: ChannelId, channel: Channel): Promise<ChannelMailbox> {
@@ -275,18 +271,5 @@ export class Opener {
   #idOf(channel: Channel): ChannelId {
     const { chainId, escrow, ports } = this.#context;
     return channelIdOf(channel, chainId, escrow.address, ports.crypto.keccak256);
-  }
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

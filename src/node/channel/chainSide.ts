@@ -1,3 +1,4 @@
+import { NO_SIGNATURE } from "../../chain/escrow.ts";
 import type { Call } from "../../chain/eth.ts";
 import type { Outcome } from "../../chain/intent.ts";
 import type { ChainNotice } from "../../chain/watcher.ts";
@@ -19,8 +20,6 @@ import { decodeUpdate } from "../../store/channelRecord.ts";
 import { updateRange } from "../../store/keys.ts";
 import type { ChannelReading } from "../chainSync.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
-
-const NO_SIGNATURE = new Uint8Array(0);
 
 /** What the chain shows of one channel, and what this node does about it. */
 export class ChainSide {

@@ -193,17 +193,13 @@ export class ChannelMailbox {
 
   /** Answers a refusal: a lie costs the peer its session, anything else is told to the operator. */
   refuse(refusal: Refusal, session: PeerSession | undefined): void {
-    const lie = isLie(refusal);
-    const fields = Object.fromEntries(
-      Object.entries(refusal.fields).map(([name, value]) => [name, String(value)]),
-    );
     this.context.emit("warning", {
       code: refusal.code,
       message: new NodeError(refusal).message,
       channelId: this.channelId,
     });
     if (refusal.code === "channel_behind") this.establisher.dropped();
-    if (lie && session !== undefined) void session.close({ code: refusal.code, fields });
+    if (isLie(refusal) && session !== undefined) void session.close(refusal);
     if (refusal.code === "credit_lowered") this.closeAlone("the peer overspent what we lowered");
   }
 

@@ -1,3 +1,4 @@
+import { sleep } from "../../chain/wait.ts";
 import type { PeerSession } from "../../p2p/session.ts";
 import {
   checkResent,
@@ -99,10 +100,7 @@ export class Payee {
    */
   async #fresh(): Promise<void> {
     const { chain, stopping } = this.#mailbox.context;
-    while (!chain.isFresh) {
-      stopping.throwIfAborted();
-      await new Promise((resolve) => setTimeout(resolve, STALE_LOOK_MS).unref());
-    }
+    while (!chain.isFresh) await sleep(STALE_LOOK_MS, stopping);
   }
 
   #done({ update, session }: Arrival): void {
