@@ -88,9 +88,10 @@ export class Reader {
     return merged;
   }
 
+  /** Every event about a channel has its id as first topic: strangers' events, nearly all there are, are not decoded. */
   #concerns(log: RawLog): boolean {
-    const event = decodeEvent(log);
-    return event !== undefined && this.#init.knows(event.channelId);
+    const channelId = log.topics[1]?.toLowerCase() as ChannelId | undefined;
+    return channelId !== undefined && this.#init.knows(channelId) && decodeEvent(log) !== undefined;
   }
 
   /** The header of a log's block, which must be the canonical one, and is kept to notice when it no longer is. */
