@@ -6,6 +6,7 @@ import { Pair } from "./faults/pair.ts";
 import { PLAIN } from "./faults/player.ts";
 import { STEPS } from "./faults/steps.ts";
 import { Broken } from "./faults/tally.ts";
+import { liveThrough } from "./faults/wholeLife.ts";
 
 const seed = Number(process.env.RIVULET_SEED ?? Date.now() % 1_000_000);
 /** Failures of a node in each of the two series. */
@@ -22,23 +23,6 @@ beforeAll(async () => {
 
 afterAll(() => arena?.stop());
 
-/** Runs a series on a pair of its own and then `end`, which closes the channel. */
-async function series(name: string, own: number, end: (pair: Pair) => Promise<void>): Promise<SeriesResult> {
-  const pair = await Pair.open(arena, name, own);
-  try {
-    const result = await new CrashSeries(pair, {
-      seed: own,
-      failures: FAILURES,
-      until: AbortSignal.timeout(PATIENCE_MS),
-    }).run();
-    await end(pair);
-    await pair.assertPaidOut();
-    return result;
-  } finally {
-    await pair.stop();
-  }
-}
-
 function expectSpread(result: SeriesResult): void {
   console.log(JSON.stringify(result));
   expect(result.failures).toBeGreaterThanOrEqual(FAILURES / 2);
@@ -51,20 +35,10 @@ function expectSpread(result: SeriesResult): void {
 
 describe(`kill -9 and power loss of either and both nodes under load (RIVULET_SEED=${seed})`, () => {
   it("lose no acknowledged payment and apply none twice, and the chain pays what was counted", async () => {
+    const options = { failures: FAILURES, until: AbortSignal.timeout(PATIENCE_MS) };
     const results = await Promise.all([
-      series("together", seed, async (pair) => {
-        const { channelId } = pair;
-        await pair.players[0].call("close", { channelId, mode: "cooperative" });
-      }),
-      series("alone", seed + 1, async (pair) => {
-        const { channelId, players } = pair;
-        const closing = players[1].call("close", { channelId, mode: "unilateral" });
-        await pair.untilOnChain("closing");
-        // The other one answers with what it was paid.
-        await players[0].disputed("challenge");
-        await arena.pass(700);
-        await closing;
-      }),
+      liveThrough(arena, "together", "together", { ...options, seed }),
+      liveThrough(arena, "alone", "alone", { ...options, seed: seed + 1 }),
     ]);
     for (const result of results) expectSpread(result);
   }, 175_000);

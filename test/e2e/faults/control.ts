@@ -52,6 +52,7 @@ export interface Standing {
   readonly sendCapacity: bigint;
   readonly receiveCapacity: bigint;
   readonly phase: string;
+  readonly connected: boolean;
   readonly deposits: readonly [bigint, bigint];
   readonly withdrawn: readonly [bigint, bigint];
   readonly paidOut: readonly [bigint, bigint] | undefined;

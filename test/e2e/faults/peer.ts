@@ -104,8 +104,10 @@ async function payOne(paying: RivuletNode, channelId: ChannelId, { id, amount }:
 
 async function standing(channelId: ChannelId): Promise<Standing> {
   const info = await node().channel(channelId);
-  const { sent, received, sendCapacity, receiveCapacity, phase, deposits, withdrawn, paidOut } = info;
-  return { sent, received, sendCapacity, receiveCapacity, phase, deposits, withdrawn, paidOut };
+  const { sent, received, sendCapacity, receiveCapacity, phase, connected } = info;
+  const { deposits, withdrawn, paidOut } = info;
+  const totals = { sent, received, sendCapacity, receiveCapacity };
+  return { ...totals, phase, connected, deposits, withdrawn, paidOut };
 }
 
 async function read(channelId: ChannelId, after: bigint): Promise<Arrived[]> {
@@ -156,5 +158,7 @@ process.on("message", ({ call, name, order }: Request) => {
     (error: unknown) => tell({ kind: "refusal", call, code: codeOf(error), message: String(error) }),
   );
 });
+// A limit on the size of files is a full disk to this process, as long as the signal about it is not heard.
+process.on("SIGXFSZ", () => {});
 process.on("disconnect", () => process.exit());
 tell({ kind: "loaded" });

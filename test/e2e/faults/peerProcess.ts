@@ -37,11 +37,13 @@ export class PeerProcess {
   /** What the process tells unasked. */
   onNotice: (notice: Notice) => void = () => {};
 
-  constructor(env: Record<string, string> = {}) {
-    this.#child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", SCRIPT], {
+  /** With `fileBlocks` no file of the process grows beyond so many times 512 bytes: a disk that it sees full. */
+  constructor(fileBlocks?: number) {
+    const limited = `${fileBlocks === undefined ? "" : `ulimit -f ${fileBlocks}; `}exec "$0" "$@"`;
+    const node = [process.execPath, "--disable-warning=ExperimentalWarning", SCRIPT];
+    this.#child = spawn("sh", ["-c", limited, ...node], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       serialization: "advanced",
-      env: { ...process.env, ...env },
     });
     this.#loaded.promise.catch(() => {});
     this.#child.on("message", (notice) => this.#take(notice as Notice));
@@ -114,17 +116,11 @@ export class PeerProcess {
 /** Keeps one process loaded ahead, so that a restart after a kill does not wait for the code to load. */
 export class PeerPool {
   #spare: PeerProcess | undefined;
-  readonly #env: Record<string, string>;
-
-  constructor(env: Record<string, string> = {}) {
-    this.#env = env;
-  }
-
   async take(): Promise<PeerProcess> {
-    const taken = this.#spare ?? new PeerProcess(this.#env);
+    const taken = this.#spare ?? new PeerProcess();
     this.#spare = undefined;
     await taken.loaded();
-    this.#spare = new PeerProcess(this.#env);
+    this.#spare = new PeerProcess();
     return taken;
   }
 

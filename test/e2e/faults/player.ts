@@ -35,9 +35,9 @@ export class Player {
     return this.process;
   }
 
-  /** Starts the node in a new process. */
-  async start(store: StoreChoice, repair?: boolean): Promise<void> {
-    const process_ = await this.#pool.take();
+  /** Starts the node in a new process: the given one, or one from the pool. */
+  async start(store: StoreChoice, repair?: boolean, process_?: PeerProcess): Promise<void> {
+    process_ ??= await this.#pool.take();
     process_.onNotice = (notice) => this.#take(notice);
     this.process = process_;
     this.store = store;

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HDNodeWallet } from "ethers";
+import { Escrow } from "../../../src/chain/escrow.ts";
+import { Eth } from "../../../src/chain/eth.ts";
+import { Rpc } from "../../../src/chain/rpc.ts";
 import { createCrypto, deriveKeys, generateMnemonic } from "../../../src/crypto/index.ts";
 import { createPeerHost, type PeerHost } from "../../../src/p2p/host.ts";
 import type { PeerSession } from "../../../src/p2p/session.ts";
@@ -311,6 +314,18 @@ export class Liar {
     const digest = this.ports.digests.withdrawal(idBytes, { participant, totalWithdrawn: total, deadline });
     const signature = this.ports.crypto.ecdsa.sign(digest, this.ports.signerKey);
     return { kind: "withdrawPropose", channelId: id, participant, total, deadline, signature };
+  }
+
+  /** Starts a close on chain by the newest proof it says it holds; the escrow does not know of newer ones. */
+  async startClose(proof: SignedProof = this.state.received): Promise<void> {
+    const { terms } = this.state;
+    const none = new Uint8Array(0);
+    const evidence = { proof, signature: proof.signature, endorsement: none, locks: [] };
+    const eth = new Eth(new Rpc({ url: this.victim.options.rpcUrl }));
+    const escrow = new Escrow(this.#world.escrowAddress, eth);
+    const intent = { deadline: 0n, closeSignature: none };
+    const { to, data } = escrow.startClose(terms.channel, this.account, intent, evidence);
+    await (await this.#wallet.sendTransaction({ to, data })).wait();
   }
 
   /** The victim's side of the channel. */
