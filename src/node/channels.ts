@@ -11,6 +11,7 @@ import {
 import { decodeChannelState, needsAttention, summarizeChannelState } from "../store/channelRecord.ts";
 import { channelSequence } from "../store/channelSequence.ts";
 import { channelIdOfKey, channelKey, channelRange } from "../store/keys.ts";
+import type { Op } from "../store/store.ts";
 import { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
@@ -73,6 +74,14 @@ export class Channels {
     return this.#byPeer.get(peer)?.ids ?? new Set();
   }
 
+  /** Whether a peer may have money under a channel with us: an agreement alone costs it nothing. */
+  hasFunded(peer: Address): boolean {
+    for (const id of this.ofPeer(peer)) {
+      if (this.#loaded.get(id)?.state.terms.phase !== "opening") return true;
+    }
+    return false;
+  }
+
   loaded(): IterableIterator<ChannelMailbox> {
     return this.#loaded.values();
   }
@@ -95,15 +104,15 @@ export class Channels {
     return loading;
   }
 
-  /** Remembers a channel both sides agreed on, durably, before anything is said or paid for it. */
-  async create(id: ChannelId, channel: Channel, side: Side): Promise<ChannelMailbox> {
+  /** Remembers a channel both sides agreed on, durably and with `ops` in the same batch, before anything is said or paid for it. */
+  async create(id: ChannelId, channel: Channel, side: Side, ops: Op[] = []): Promise<ChannelMailbox> {
     if (this.#peers.has(id)) throw new NodeError({ code: "channel_exists", fields: { channelId: id } });
     const state = newChannelState(id, channel, side);
     const mailbox = new ChannelMailbox(this.#context, state, 0);
     this.#index(id, mailbox.peer);
     this.#keep(mailbox);
     this.attention.add(id);
-    await mailbox.commit(state, [], true);
+    await mailbox.commit(state, ops, true);
     return mailbox;
   }
 

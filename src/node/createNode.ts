@@ -104,7 +104,17 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const { integrity } = database;
     const escrowBlock = options.escrowBlock ?? 0;
     const recovery = new Recovery({ context, channels, watcher, integrity, escrowBlock });
-    const upkeep = new Upkeep({ recovery, context, channels, watcher, publisher, host, database, stopping });
+    const upkeep = new Upkeep({
+      recovery,
+      pledges: opener.pledges,
+      context,
+      channels,
+      watcher,
+      publisher,
+      host,
+      database,
+      stopping,
+    });
     parts = { channels, peers, recovery, upkeep };
     const paidOnce = new PaidOnce(database.store);
     return { context, channels, opener, host, paidOnce, stop: () => upkeep.stop() };
@@ -126,7 +136,7 @@ function createHost(
     escrow: options.escrow,
     crypto,
     listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
-    isKnown: (remote) => parts().channels.ofPeer(remote).size > 0,
+    isKnown: (remote) => parts().channels.hasFunded(remote),
     log,
     handlers: {
       onSession: (session) => parts().peers.onSession(session),

@@ -13,6 +13,7 @@ import {
   viewOf,
   ZERO_ADDRESS,
 } from "../protocol/index.ts";
+import type { Op } from "../store/store.ts";
 import {
   type AcceptChannelMessage,
   NO_LOCKS,
@@ -25,6 +26,7 @@ import type { NodeContext } from "./context.ts";
 import { type ChainProgress, Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
 import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
+import { Pledges, pledgeOp } from "./pledges.ts";
 
 /** How long the other side may think about a proposal: it reads the chain once. */
 const ANSWER_PATIENCE_MS = 30_000;
@@ -70,6 +72,7 @@ export class Opener {
   readonly #channels: Channels;
   readonly #policy: OpenPolicy;
   readonly depositor: Depositor;
+  readonly pledges: Pledges;
   readonly #proposals = new Map<ChannelId, Proposal>();
 
   constructor(context: NodeContext, channels: Channels, policy: OpenPolicy) {
@@ -77,6 +80,7 @@ export class Opener {
     this.#channels = channels;
     this.#policy = policy;
     this.depositor = new Depositor(context);
+    this.pledges = new Pledges(context, this.depositor);
   }
 
   /**
@@ -126,9 +130,8 @@ export class Opener {
     const agreed = this.#channels.has(channelId);
     const mailbox = agreed
       ? await this.#channels.load(channelId)
-      : await this.#create(channelId, message.channel);
+      : await this.#accept(channelId, message, deposit);
     if (agreed) await this.#context.committer.flush(); // its record may still be on its way to the disk
-    if (!agreed && deposit > 0n) this.#match(mailbox, deposit, message.deposit);
     session.send({ kind: "acceptChannel", channelId, deposit, lockLimits: NO_LOCKS });
     await mailbox.establisher.tell(session);
   }
@@ -245,27 +248,17 @@ export class Opener {
     }
   }
 
-  /**
-   * Deposits our part once all that the opener promised is confirmed: before that it would cost us gas, and a dust
-   * deposit would lock our money up, for nothing.
-   */
-  #match(mailbox: ChannelMailbox, amount: bigint, promised: bigint): void {
-    const { context, channelId } = mailbox;
-    void mailbox
-      .until(({ terms, side }) => {
-        const theirs = terms.chain.deposits[otherSide(side)];
-        return theirs > 0n && theirs >= promised;
-      }, context.stopping)
-      .then(() => this.depositor.deposit(mailbox, amount, { signal: context.stopping }))
-      .catch((error: unknown) => {
-        if (context.stopping.aborted) return;
-        const message = `the promised deposit of ${amount} failed: ${String(error)}`;
-        context.emit("warning", { code: "deposit_failed", message, channelId });
-      });
+  /** Remembers the channel and what we promise to deposit in it, in one batch. */
+  async #accept(id: ChannelId, { channel, deposit: theirs }: OpenChannelMessage, ours: bigint) {
+    if (ours === 0n) return this.#create(id, channel);
+    const pledge = { ours, theirs };
+    const mailbox = await this.#create(id, channel, [pledgeOp(id, pledge)]);
+    this.pledges.keep(mailbox, pledge);
+    return mailbox;
   }
 
-  #create(channelId: ChannelId, channel: Channel): Promise<ChannelMailbox> {
-    return this.#channels.create(channelId, channel, sideOf(channel, this.#context.account)!);
+  #create(channelId: ChannelId, channel: Channel, ops: Op[] = []): Promise<ChannelMailbox> {
+    return this.#channels.create(channelId, channel, sideOf(channel, this.#context.account)!, ops);
   }
 
   #idOf(channel: Channel): ChannelId {

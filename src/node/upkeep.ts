@@ -7,6 +7,7 @@ import type { Database } from "../store/database.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { Pledges } from "./pledges.ts";
 import type { Recovery } from "./recovery.ts";
 
 interface UpkeepInit {
@@ -16,6 +17,7 @@ interface UpkeepInit {
   readonly publisher: Publisher;
   readonly host: PeerHost;
   readonly recovery: Recovery;
+  readonly pledges: Pledges;
   readonly database: Database;
   readonly stopping: AbortController;
 }
@@ -45,7 +47,7 @@ export class Upkeep {
 
   /** Records first, then the chain, then peers: nobody is answered before it is known what is owed. */
   async start(): Promise<void> {
-    const { channels, watcher, publisher, host, context, database } = this.#init;
+    const { channels, watcher, publisher, host, context, database, pledges } = this.#init;
     void context.committer.failed.then((error) => this.fail(error));
     await channels.scan();
     try {
@@ -59,6 +61,7 @@ export class Upkeep {
     }
     this.#timer = setInterval(() => this.#attend(), ATTEND_MS).unref();
     this.#attend();
+    await pledges.resume(channels);
     if (database.integrity.lost) this.#recover();
   }
 

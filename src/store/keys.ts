@@ -11,6 +11,8 @@ export const KEYSPACE = {
   update: 0x11,
   /** Payment id given by the application (16), channel id (32) → where that payment is. */
   payment: 0x12,
+  /** Channel id (32) → a deposit that was promised and not yet made. */
+  pledge: 0x13,
   /** Text: chain id, escrow, record's name → the chain watcher's journal. */
   chain: 0x20,
   /** Text: chain id, account, record's name → the transaction publisher's journal. */
@@ -49,7 +51,7 @@ export function channelRange(): Range {
   return prefixRange(Uint8Array.of(KEYSPACE.channel));
 }
 
-/** The channel id within a channel record's or an update's key. */
+/** The channel id within the key of a channel's record, update or pledge. */
 export function channelIdOfKey(key: Uint8Array): Uint8Array {
   return key.slice(1, 33);
 }
@@ -83,6 +85,19 @@ export function paymentKey(paymentId: Uint8Array, channelId: Uint8Array): Uint8A
 /** What the keys of one chain journal begin with: `keyspace ‖ chainId/owner/`, behind which the record's name follows. */
 export function journalPrefix(keyspace: "chain" | "publisher", chainId: bigint, owner: string): string {
   return `${String.fromCharCode(KEYSPACE[keyspace])}${chainId}/${owner}/`;
+}
+
+/** `pledge ‖ channelId`. */
+export function pledgeKey(channelId: Uint8Array): Uint8Array {
+  const key = new Uint8Array(33);
+  key[0] = KEYSPACE.pledge;
+  key.set(fixed("channel id", channelId, 32), 1);
+  return key;
+}
+
+/** Every promised deposit. */
+export function pledgeRange(): Range {
+  return prefixRange(Uint8Array.of(KEYSPACE.pledge));
 }
 
 /** All keys that begin with `prefix`, which must hold a byte below 255. */

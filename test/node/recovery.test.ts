@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { channelIdToBytes } from "../../src/protocol/index.ts";
+import { type ChannelId, channelIdToBytes } from "../../src/protocol/index.ts";
 import { channelKey } from "../../src/store/keys.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
@@ -61,6 +61,28 @@ describe("a node whose database lost a channel's record", () => {
 });
 
 describe("a node that is stopped and started again", () => {
+  it("still makes the deposit it promised", async () => {
+    await world.chain.provider.send("evm_setAutomine", [false]);
+    const opening = alice.node.openChannel({
+      peer: bob.node.addresses[0]!,
+      deposit: DEPOSIT,
+      requestDeposit: DEPOSIT,
+      challengePeriod: 600,
+      onProgress: (progress) => {
+        if (progress.step === "accepted") accepted.resolve(progress.channelId);
+      },
+    });
+    const accepted = Promise.withResolvers<ChannelId>();
+    const channelId = await accepted.promise;
+    const listen = bob.node.addresses.map((address) => address.replace(/\/p2p\/.*/, ""));
+    await bob.node.stop();
+    await bob.restart({}, { listen });
+    await world.chain.provider.send("evm_setAutomine", [true]);
+    await world.chain.provider.send("evm_mine", []);
+    await opening;
+    expect((await alice.node.channel(channelId)).deposits).toEqual([DEPOSIT, DEPOSIT]);
+  }, 60_000);
+
   it("keeps its channels, its totals and the payments of its application's ids", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT);
     const id = new Uint8Array(16).fill(9);

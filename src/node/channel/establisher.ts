@@ -175,13 +175,17 @@ export class Establisher {
         value: encodeUpdate(update),
       },
     ];
-    indexOps(state.idBytes, update, ops);
     if (step.kind === "missing") {
       this.#progress = step.progress;
       await context.committer.commit(ops, { sync: false });
       return;
     }
     this.#progress = undefined;
+    if (step.kind === "caughtUp") {
+      // Only now is it known that these are our own payments: an id believed too early would never be paid.
+      await this.#indexReturned(state.sent.nonce + 1n, update.proof.nonce);
+      indexOps(state.idBytes, update, ops);
+    }
     await this.#mailbox.commit(step.state, ops, true);
     this.#mailbox.payer.settleTo(step.state.acknowledged);
     clearTimeout(this.#patience);
@@ -193,6 +197,16 @@ export class Establisher {
       return;
     }
     this.#mailbox.closeAlone("our own returned proof does not follow from what we know");
+  }
+
+  /** Indexes the application's ids of the returned updates `from` to before `to`, which are stored already. */
+  async #indexReturned(from: bigint, to: bigint): Promise<void> {
+    const { state, context } = this.#mailbox;
+    for await (const [, value] of context.store.range(updateRange(state.idBytes, state.side, from, to))) {
+      const ops: Op[] = [];
+      indexOps(state.idBytes, decodeUpdate(value), ops);
+      if (ops.length > 0) await context.committer.commit(ops, { sync: false });
+    }
   }
 
   #establish(session: PeerSession): void {

@@ -27,7 +27,7 @@ export interface TestNode {
   node: RivuletNode;
   /** Codes of the warnings so far. */
   readonly warnings: string[];
-  restart(seams?: NodeSeams): Promise<RivuletNode>;
+  restart(seams?: NodeSeams, overrides?: Partial<NodeOptions>): Promise<RivuletNode>;
 }
 
 export interface World {
@@ -67,8 +67,8 @@ export async function openWorld(start: () => Promise<TestChain> = startAnvil): P
       ...overrides,
     };
     const warnings: string[] = [];
-    const run = async (chosen?: NodeSeams) => {
-      const node = await createNode(options, chosen);
+    const run = async (chosen?: NodeSeams, changed?: Partial<NodeOptions>) => {
+      const node = await createNode({ ...options, ...changed }, chosen);
       node.on("warning", ({ code }) => warnings.push(code));
       return node;
     };
@@ -79,8 +79,8 @@ export async function openWorld(start: () => Promise<TestChain> = startAnvil): P
       options,
       node,
       warnings,
-      restart: async (chosen) => {
-        handle.node = await run(chosen);
+      restart: async (chosen, changed) => {
+        handle.node = await run(chosen, changed);
         return handle.node;
       },
     };
