@@ -131,6 +131,23 @@ contract WithdrawPayoutTest is EscrowTest {
         }
     }
 
+    /// @dev A short answer leaves the end of the caller's scratch memory as it was, where a channel id may have stood. A thief
+    /// who picks an id that ends in one would have its zeros completed to a `true`.
+    function test_AShortAnswerIsNotCompletedFromMemory() external {
+        MoodyToken moody = new MoodyToken();
+        moody.mint(accounts[0], 1000);
+        vm.prank(accounts[0]);
+        moody.approve(address(escrow), 1000);
+        Channel memory channel = _terms(address(moody));
+        while (uint256(_id(channel)) % 256 != 1) {
+            ++channel.salt;
+        }
+        _deposit(channel, 0, 1000);
+        moody.setMood(Hostility.Mood.ReturnsShort);
+        _closeCooperatively(channel, 0, 0);
+        _eq(escrow.payoutOf(address(moody), accounts[0]), 1000, "credited");
+    }
+
     function test_ATokenWhoseCodeIsGoneIsNotPaid() external {
         Channel memory channel = _open(address(token), 10, 0);
         vm.etch(address(token), "");

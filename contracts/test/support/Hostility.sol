@@ -53,8 +53,8 @@ library Hostility {
         }
         if (mood == Mood.ReturnsShort) {
             assembly ("memory-safe") {
-                mstore(0, 1)
-                return(0x01, 0x1f)
+                mstore(0, 0)
+                return(0, 0x1f)
             }
         }
     }
