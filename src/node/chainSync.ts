@@ -37,6 +37,11 @@ export class ChainSync {
     this.eth = init.eth;
   }
 
+  /** The number of the newest confirmed block; -1 before the first. */
+  confirmedNumber(): number {
+    return this.#init.watcher.confirmedBlock()?.number ?? -1;
+  }
+
   /** Unix seconds of the newest confirmed block; 0 before the first. Decides only what frees us. */
   confirmedTime(): bigint {
     return BigInt(this.#init.watcher.confirmedTime() ?? 0);

@@ -16,7 +16,7 @@ import {
   participantOf,
   sideOf,
 } from "../../protocol/index.ts";
-import { decodeUpdate } from "../../store/channelRecord.ts";
+import { decodeUpdate, needsAttention } from "../../store/channelRecord.ts";
 import { updateRange } from "../../store/keys.ts";
 import type { ChannelReading } from "../chainSync.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
@@ -26,6 +26,8 @@ export class ChainSide {
   readonly #mailbox: ChannelMailbox;
   #refreshing: Promise<void> | undefined;
   #again = false;
+  /** The block of the newest event about this channel, until a confirmed block no older than it has been read. */
+  #awaited: number | undefined;
   /** Transactions under way by name, so that each is asked for once at a time. */
   readonly #publishing = new Set<string>();
   /** Tries of a transaction that ended without effect; another try is another intent. */
@@ -38,6 +40,11 @@ export class ChainSide {
   /** The chain is being read, or a transaction is under way. */
   get isBusy(): boolean {
     return this.#refreshing !== undefined || this.#publishing.size > 0;
+  }
+
+  /** An event's block is not confirmed yet: the channel is looked at until what it changed counts. */
+  get awaitsBlock(): boolean {
+    return this.#awaited !== undefined;
   }
 
   /** Takes a notice of the watcher; resolves once what follows from it is durable. */
@@ -57,6 +64,10 @@ export class ChainSide {
     if (notice.kind === "settled" && notice.stage === "confirmed") {
       await this.#settled([notice.share0, notice.share1]);
     }
+    // Notices come before the blocks they confirm can be read: without this a deposit into an open channel would
+    // count only when something else happens to it.
+    this.#awaited = Math.max(this.#awaited ?? 0, notice.block.number);
+    context.attend(channelId, true);
     await this.refresh();
   }
 
@@ -100,10 +111,15 @@ export class ChainSide {
 
   async #readAndAct(): Promise<void> {
     const { context, channelId, state } = this.#mailbox;
+    const confirmed = context.chain.confirmedNumber();
     const reading = await context.chain.read(channelId, state.terms.channel, context.stopping);
     const { newest } = reading;
     const before = this.#mailbox.state.terms.phase;
     await this.#adopt(this.#observed(reading));
+    if (this.#awaited !== undefined && confirmed >= this.#awaited) {
+      this.#awaited = undefined;
+      context.attend(channelId, needsAttention(this.#mailbox.state));
+    }
     if (before !== "closing" && this.#mailbox.state.terms.phase === "closing") {
       const detail = newest.status === "settled" ? "settled" : `deadline ${newest.deadline}`;
       context.emit("dispute", { channelId, action: "closeSeen", detail });

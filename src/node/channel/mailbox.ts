@@ -92,6 +92,7 @@ export class ChannelMailbox {
       this.#writing === 0 &&
       !this.establisher.isConnected &&
       !this.chainSide.isBusy &&
+      !this.chainSide.awaitsBlock &&
       this.payer.isIdle &&
       this.payee.isIdle &&
       this.#waiters.size === 0 &&
@@ -109,7 +110,7 @@ export class ChannelMailbox {
     this.#noted = false;
     ops.push({ type: "put", key: this.#key, value: encodeChannelState(next, ++this.#sequence) });
     if (needsAttention(next) !== needsAttention(before)) {
-      this.context.attend(this.channelId, needsAttention(next));
+      this.context.attend(this.channelId, needsAttention(next) || this.chainSide.awaitsBlock);
     }
     this.#writing++;
     try {
