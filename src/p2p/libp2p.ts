@@ -8,6 +8,7 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { Gate } from "./gate.ts";
 import type { PeerLimits } from "./limits.ts";
+import { writingWhole } from "./wholeWrites.ts";
 
 /** The peer protocol (`wire/rivulet.proto`); the number changes when old peers could not even refuse each other. */
 export const RIVULET_PROTOCOL = "/rivulet/1.0.0";
@@ -27,7 +28,7 @@ export function createNetwork(
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen], announce: [...init.announce] },
     transports: [tcp(), webSockets({ maxBufferedAmount: limits.sendMarkBytes, http: webSocketHttp(limits) })],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [writingWhole(noise())],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.maxStreamsPerConnection,

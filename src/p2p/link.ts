@@ -7,6 +7,7 @@ import type { Message } from "../wire/message.ts";
 import { PeerError, reasonOf } from "./error.ts";
 import type { PeerLimits } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
+import { spareWindowUpdates } from "./windowUpdates.ts";
 
 export interface LinkReceiver {
   /** Everything one event of the stream completed, in order. */
@@ -36,6 +37,7 @@ export class Link {
     this.#limits = limits;
     this.#receiver = receiver;
     this.#onDismantled = onDismantled;
+    spareWindowUpdates(stream);
     this.#outbox = new Outbox(stream, limits, (reason) => this.end(reason));
     stream.addEventListener("message", (event) => this.#receive(event.data));
     stream.addEventListener("remoteCloseWrite", () => this.end(new PeerError("remote_closed")));
