@@ -68,7 +68,9 @@ export class ChainSide {
     // count only when something else happens to it.
     this.#awaited = Math.max(this.#awaited ?? 0, notice.block.number);
     context.attend(channelId, true);
-    await this.refresh();
+    // The blocks we know are being taken back: reading at one that is gone fails, and must not hold the rewind up.
+    if (notice.stage === "removed") this.refreshSoon();
+    else await this.refresh();
   }
 
   /** Reads the channel on chain and acts on it; calls that come meanwhile share one more reading. */
