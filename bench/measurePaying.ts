@@ -4,9 +4,9 @@ import type { BenchOptions } from "./options.ts";
 import { median, rounded } from "./row.ts";
 import { assertSamePayments } from "./tally.ts";
 
-/** How long a run is measured, and how long it runs before, so that compilers have done their work. */
+/** How long a run is measured, and how long payments run before, so that compilers have done their work. */
 const MEASURE_MS = 3_000;
-const WARM_UP_MS = 1_500;
+const WARM_UP_MS = 2_000;
 const QUICK_MS = 150;
 
 /** Payments in one direction between two processes. */
@@ -15,6 +15,8 @@ export interface Flow {
   readonly payee: NodeHost;
   readonly routes: readonly Route[];
   readonly manner: Manner;
+  /** How payments are made to warm up, if otherwise than measured. */
+  readonly warmUp?: Manner;
 }
 
 /** One run of all flows at once. */
@@ -33,7 +35,8 @@ export interface Paid {
 /** Pays for a while to warm up, then once per run. After each, what was paid is compared with what was seen. */
 export async function measurePaying(options: BenchOptions, flows: readonly Flow[]): Promise<readonly Paid[]> {
   const { quick } = options;
-  await payOnce(flows, quick ? QUICK_MS : WARM_UP_MS);
+  const warming = flows.map((flow) => ({ ...flow, manner: flow.warmUp ?? flow.manner }));
+  await payOnce(warming, quick ? QUICK_MS : WARM_UP_MS);
   const all: Paid[] = [];
   for (let i = 0; i < options.runs; i++) all.push(await payOnce(flows, quick ? QUICK_MS : MEASURE_MS));
   return all;

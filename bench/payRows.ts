@@ -8,6 +8,9 @@ const IN_FLIGHT = 256;
 
 const EACH = { kind: "each", inFlight: IN_FLIGHT } as const satisfies Manner;
 
+/** One payment after the other would take minutes to be compiled as a node is that has run for a while. */
+const WARM_UP = { kind: "each", inFlight: 4 } as const satisfies Manner;
+
 /** Enough payments per call that calls are few, enough calls in flight that the queue is never empty. */
 const STREAM = { kind: "batches", size: 1_000, inFlight: 32 } as const satisfies Manner;
 
@@ -35,7 +38,7 @@ async function pair(world: World, { manner, signEach, match = 0n }: PairOptions)
 export function paySequential(options: BenchOptions): Promise<readonly Measured[]> {
   return World.with(options, async (world) => {
     const [there] = await pair(world, { manner: { kind: "sequential" }, signEach: false });
-    const all = await measurePaying(options, [there]);
+    const all = await measurePaying(options, [{ ...there, warmUp: WARM_UP }]);
     const params = { inFlight: 1, ...paramsOf(all), perSecond: rounded(median(all.map(rateOf))) };
     const at = (p: number) => all.map(({ latencies }) => quantile(latencies, p) * 1000);
     return [
