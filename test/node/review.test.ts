@@ -92,7 +92,12 @@ describe("what has lapsed", () => {
     const signature = portsOf(1).crypto.ecdsa.sign(digest, KEYS[1]);
     const { state } = unwrap(signWithdrawal(a, { total: 900n, deadline, signature }, NOW, portsOf(0)));
     const before = { confirmed: reading(), newest: reading(), confirmedTime: NOW, newestTime: NOW };
-    const chain = { read: async () => before, confirmedTime: () => deadline + 1n, bindingTime: () => NOW };
+    const chain = {
+      read: async () => before,
+      confirmedNumber: () => 1,
+      confirmedTime: () => deadline + 1n,
+      bindingTime: () => NOW,
+    };
     const { mailbox, as } = fakeMailbox(state, { chain: chain as never });
     await new ChainSide(as).refresh();
     // The withdrawal may be in the block between the one read and the one whose time is known.
@@ -112,6 +117,7 @@ describe("a dispute", () => {
     const chain = {
       read: async () => ({ confirmed: reading(), newest, confirmedTime: NOW, newestTime: NOW }),
       confirmedTime: () => NOW,
+      confirmedNumber: () => 1,
       bindingTime: () => NOW + 86_400n,
       submit: async ({ id }: { id: string }) => {
         submitted.push(id.slice(CHANNEL_ID.length + 1));
@@ -142,7 +148,9 @@ describe("refreshing", () => {
       readings++;
       return { confirmed: reading(), newest: reading(), confirmedTime: NOW, newestTime: NOW };
     };
-    const { as } = fakeMailbox(a, { chain: { read, bindingTime: () => NOW } as never });
+    const { as } = fakeMailbox(a, {
+      chain: { read, confirmedNumber: () => 1, bindingTime: () => NOW } as never,
+    });
     const side = new ChainSide(as);
     // Asks again in every one of the turns around the end of the first reading.
     for (let turns = 0; turns < 24; turns++) {
@@ -419,7 +427,7 @@ describe("a channel that is being worked on", () => {
     const read = Promise.withResolvers<never>();
     const context = {
       committer: { commit: () => written.promise, flush: async () => {} },
-      chain: { read: () => read.promise },
+      chain: { read: () => read.promise, confirmedNumber: () => 1 },
       stopping: AbortSignal.abort(),
       attend() {},
       emit() {},
