@@ -1,14 +1,13 @@
 import { identify } from "@libp2p/identify";
 import type { Libp2p, PrivateKey } from "@libp2p/interface";
-import { noise } from "@libp2p/noise";
 import { ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p } from "libp2p";
 import type { Gate } from "./gate.ts";
+import { leanNoise } from "./leanNoise.ts";
 import type { PeerLimits } from "./limits.ts";
-import { writingWhole } from "./wholeWrites.ts";
 
 /** The peer protocol (`wire/rivulet.proto`); the number changes when old peers could not even refuse each other. */
 export const RIVULET_PROTOCOL = "/rivulet/1.0.0";
@@ -28,7 +27,7 @@ export function createNetwork(
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen], announce: [...init.announce] },
     transports: [tcp(), webSockets({ maxBufferedAmount: limits.sendMarkBytes, http: webSocketHttp(limits) })],
-    connectionEncrypters: [writingWhole(noise())],
+    connectionEncrypters: [leanNoise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: limits.maxStreamsPerConnection,

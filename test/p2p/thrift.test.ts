@@ -4,8 +4,25 @@ import { ack, noncesOf, soon, startHost, stopHosts, TCP, until, update, WS } fro
 
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   await stopHosts();
 });
+
+/** Counts the range errors made from now on: making one takes a stack trace. */
+function countRangeErrors(): () => number {
+  let count = 0;
+  const made = (args: [message?: string]) => {
+    count++;
+    return new Original(...args);
+  };
+  const Original = RangeError;
+  const counting = new Proxy(Original, {
+    apply: (_target, _this, args: [message?: string]) => made(args),
+    construct: (_target, args: [message?: string]) => made(args),
+  });
+  vi.stubGlobal("RangeError", counting);
+  return () => count;
+}
 
 /** Two hosts with a session; the second answers each message with itself. */
 async function echo(listen: string) {
@@ -21,11 +38,12 @@ async function echo(listen: string) {
 }
 
 describe("a message and its answer", () => {
-  it("are one write to the socket each: no length by itself, no window update after it", async () => {
+  it("are one write to the socket each, with no length by itself, no window update and no error after it", async () => {
     const { a, session } = await echo(TCP);
     session.send(ack(1));
     await until("the first answer", () => a.received.length === 1);
     const write = vi.spyOn(Socket.prototype, "write");
+    const errors = countRangeErrors();
     const rounds = 100;
     for (let nonce = 2; nonce <= rounds + 1; nonce++) {
       session.send(ack(nonce));
@@ -34,6 +52,7 @@ describe("a message and its answer", () => {
     // A ping or a keep-alive may come between.
     expect(write.mock.calls.length).toBeGreaterThanOrEqual(2 * rounds);
     expect(write.mock.calls.length).toBeLessThanOrEqual(2 * rounds + 8);
+    expect(errors()).toBeLessThan(rounds);
   }, 20_000);
 });
 
