@@ -32,6 +32,9 @@ export async function startChain(): Promise<BenchChain> {
   const anvil = spawn(anvilPath(), ["--port", String(port), "--host", HOST, "--silent"], {
     stdio: ["ignore", "ignore", "inherit"],
   });
+  // However this process ends, the chain ends with it.
+  const kill = () => void anvil.kill("SIGKILL");
+  process.once("exit", kill);
   const rpcUrl = `http://${HOST}:${port}`;
   const provider = new JsonRpcProvider(rpcUrl, 31337, {
     staticNetwork: true,
@@ -40,9 +43,10 @@ export async function startChain(): Promise<BenchChain> {
   });
   const stop = async () => {
     provider.destroy();
+    process.off("exit", kill);
     if (anvil.exitCode !== null || anvil.signalCode !== null) return;
     const ended = once(anvil, "exit");
-    anvil.kill("SIGKILL");
+    kill();
     await ended;
   };
   try {

@@ -39,6 +39,8 @@ async function measureAll(options: BenchOptions): Promise<Row[]> {
 }
 
 async function main(): Promise<void> {
+  // What is to be tidied up is, on exit.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   const options = parseOptions(process.argv.slice(2), Object.keys(MEASUREMENTS));
   if (options === "help") {
     process.stdout.write(`${USAGE}\n`);

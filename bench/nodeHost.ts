@@ -48,11 +48,16 @@ export class NodeHost {
     return waiting.promise as Promise<NodeCalls[Method]["result"]>;
   }
 
+  /** Ends the process at once. */
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+
   /** Stops the nodes and ends the process. */
   async end(): Promise<void> {
     if (this.#over === undefined) await this.call("stop", undefined).catch(() => {});
     if (this.#process.connected) this.#process.disconnect();
-    const stubborn = setTimeout(() => this.#process.kill("SIGKILL"), END_PATIENCE_MS);
+    const stubborn = setTimeout(() => this.kill(), END_PATIENCE_MS);
     await this.#exited;
     clearTimeout(stubborn);
   }

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import type { ChannelId } from "rivulet";
 import { generateMnemonic } from "rivulet/crypto";
@@ -40,13 +41,20 @@ export class World {
   static async with<T>(options: BenchOptions, measure: (world: World) => Promise<T>): Promise<T> {
     const directory = await mkdtemp(join(options.directory, "rivulet-bench-"));
     let world: World | undefined;
+    const discard = () => {
+      for (const host of world?.#hosts ?? []) host.kill();
+      // A process that was killed may still be writing for a moment.
+      rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    };
+    process.once("exit", discard);
     try {
       world = new World(await startChain(), directory, options);
       return await measure(world);
     } finally {
       await Promise.all([...(world ? world.#hosts : [])].map((host) => host.end()));
       await world?.chain.stop();
-      await rm(directory, { recursive: true, force: true });
+      discard();
+      process.off("exit", discard);
     }
   }
 

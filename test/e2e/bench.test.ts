@@ -1,6 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { assertSamePayments, PaymentTally } from "../../bench/tally.ts";
@@ -51,6 +55,26 @@ describe("the benchmark", () => {
       });
     }
   }, 120_000);
+
+  it("leaves no process and no file behind when it is interrupted", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "rivulet-interrupted-"));
+    try {
+      const child = spawn(process.execPath, [BENCH, "--only", "pay-stream", "--directory", directory], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      const closed = once(child, "close");
+      while (!(await readdir(directory)).some((name) => name.startsWith("rivulet-bench-"))) await sleep(20);
+      const [world] = await readdir(directory);
+      // Both nodes have begun, so both processes and the chain are there.
+      while ((await readdir(join(directory, world!))).length < 2) await sleep(20);
+      child.kill("SIGINT");
+      // Its standard error is closed once everybody who inherited it is gone.
+      expect((await closed)[0]).toBe(1);
+      expect(await readdir(directory)).toEqual([]);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   it("refuses a row it does not have and names those it has", async () => {
     const { code, stdout, stderr } = await bench(["--only", "pay-everything"]);
