@@ -42,7 +42,7 @@ export class World {
     const directory = await mkdtemp(join(options.directory, "rivulet-bench-"));
     let world: World | undefined;
     const discard = () => {
-      for (const host of world?.#hosts ?? []) host.kill();
+      if (world !== undefined) for (const host of world.#hosts) host.kill();
       // A process that was killed may still be writing for a moment.
       rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     };
