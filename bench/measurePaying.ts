@@ -6,7 +6,7 @@ import { assertSamePayments } from "./tally.ts";
 
 /** How long a run is measured, and how long payments run before, so that compilers have done their work. */
 const MEASURE_MS = 3_000;
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 10_000;
 const QUICK_MS = 150;
 
 /** Payments in one direction between two processes. */
