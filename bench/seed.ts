@@ -81,10 +81,11 @@ function pushChannel(ops: Op[], options: SeedOptions, peer: Peer, salt: bigint, 
   const received = firstUpdate(blank, keccak256);
   const state = openState(blank, sent.proof, received.proof);
   const other: Side = side === 0 ? 1 : 0;
+  const now = Date.now();
   ops.push(
     { type: "put", key: channelKey(state.idBytes), value: encodeChannelState(state, 1) },
-    { type: "put", key: updateKey(state.idBytes, side, 1n), value: encodeUpdate(sent) },
-    { type: "put", key: updateKey(state.idBytes, other, 1n), value: encodeUpdate(received) },
+    { type: "put", key: updateKey(state.idBytes, side, 1n), value: encodeUpdate(sent, now) },
+    { type: "put", key: updateKey(state.idBytes, other, 1n), value: encodeUpdate(received, now) },
   );
 }
 

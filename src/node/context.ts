@@ -6,12 +6,15 @@ import type { StoreReader } from "../store/store.ts";
 import type { Backlog } from "./backlog.ts";
 import type { ChainSync } from "./chainSync.ts";
 import type { NodeEvents } from "./events.ts";
+import type { Records } from "./records.ts";
 
 /** What every part of the node works with. Made once by `createNode`, never changed. */
 export interface NodeContext {
   readonly ports: LedgerPorts;
   readonly store: StoreReader;
   readonly committer: GroupCommit;
+  /** What stands on the node beside its channels. */
+  readonly records: Records;
   readonly chain: ChainSync;
   readonly escrow: Escrow;
   readonly chainId: bigint;

@@ -23,6 +23,7 @@ import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { Peers } from "./peers.ts";
+import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -83,6 +84,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       },
       store: database.store,
       committer: database.committer,
+      records: new Records(database.store, database.committer),
       chain,
       escrow,
       chainId: options.chainId,

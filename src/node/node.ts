@@ -23,6 +23,7 @@ import type { NodeEvents } from "./events.ts";
 import type { Opener, OpenOptions } from "./opener.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
+import type { Records } from "./records.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal;
@@ -74,6 +75,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** Signs this node's payments. */
   get signer(): Address {
     return this.#parts.context.signer;
+  }
+
+  /** JSON records of whatever stands on this node, in its database. */
+  get records(): Records {
+    return this.#parts.context.records;
   }
 
   /** Multiaddrs others can connect to. */

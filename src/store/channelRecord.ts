@@ -108,24 +108,46 @@ export function summarizeChannelState(bytes: Uint8Array): ChannelSummary {
   };
 }
 
-/** One stored record per update: `creditedSequence(8) ‖ proof ‖ packed entries`. */
-const UPDATE_HEADER = 8 + PROOF_BYTES;
+/**
+ * One stored record per update: `TIMED(1) ‖ time(6) ‖ creditedSequence(8) ‖ proof ‖ packed entries`. Records of
+ * schema 1 begin with the credited sequence, which is below 2^63, and have no time.
+ */
+const TIMED = 0x80;
+const TIME = 1;
+const CREDITED = TIME + 6;
+const UPDATE_PROOF = CREDITED + 8;
+const ENTRIES = UPDATE_PROOF + PROOF_BYTES;
 
-export function encodeUpdate(update: Update): Uint8Array {
-  const bytes = new Uint8Array(UPDATE_HEADER + update.entries.length);
+/** `time`: when this node wrote it down, Unix milliseconds. */
+export function encodeUpdate(update: Update, time: number): Uint8Array {
+  const bytes = new Uint8Array(ENTRIES + update.entries.length);
   const view = viewOf(bytes);
-  view.setBigUint64(0, update.creditedSequence);
-  writeProof(bytes, view, 8, update.proof);
-  bytes.set(update.entries, UPDATE_HEADER);
+  bytes[0] = TIMED;
+  view.setUint16(TIME, Math.floor(time / 0x1_0000_0000));
+  view.setUint32(TIME + 2, time % 0x1_0000_0000);
+  view.setBigUint64(CREDITED, update.creditedSequence);
+  writeProof(bytes, view, UPDATE_PROOF, update.proof);
+  bytes.set(update.entries, ENTRIES);
   return bytes;
 }
 
+/** Inverse of {@link encodeUpdate}, of records of schema 1 too. Throws `RecordError` on what is cut short. */
 export function decodeUpdate(bytes: Uint8Array): Update {
-  if (bytes.length <= UPDATE_HEADER) throw new RecordError("an update record is cut short");
+  const credited = bytes[0] === TIMED ? CREDITED : 0;
+  const proof = credited + 8;
+  const entries = proof + PROOF_BYTES;
+  if (bytes.length <= entries) throw new RecordError("an update record is cut short");
   const view = viewOf(bytes);
   return {
-    creditedSequence: view.getBigUint64(0),
-    proof: readProof(bytes, view, 8),
-    entries: bytes.subarray(UPDATE_HEADER),
+    creditedSequence: view.getBigUint64(credited),
+    proof: readProof(bytes, view, proof),
+    entries: bytes.subarray(entries),
   };
+}
+
+/** When this node wrote the update down, Unix milliseconds; undefined for records of schema 1. */
+export function decodeUpdateTime(bytes: Uint8Array): number | undefined {
+  if (bytes[0] !== TIMED || bytes.length <= ENTRIES) return undefined;
+  const view = viewOf(bytes);
+  return view.getUint16(TIME) * 0x1_0000_0000 + view.getUint32(TIME + 2);
 }

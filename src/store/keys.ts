@@ -17,6 +17,8 @@ export const KEYSPACE = {
   chain: 0x20,
   /** Text: chain id, account, record's name → the transaction publisher's journal. */
   publisher: 0x21,
+  /** Namespace, zero byte, key, as UTF-8 → JSON of what stands on the node, see `node/records.ts`. */
+  record: 0x30,
   /** Any key of the above → the bytes found there when they failed their checksum. Kept as evidence, never read. */
   quarantine: 0xf0,
 } as const;
@@ -98,6 +100,13 @@ export function pledgeKey(channelId: Uint8Array): Uint8Array {
 /** Every promised deposit. */
 export function pledgeRange(): Range {
   return prefixRange(Uint8Array.of(KEYSPACE.pledge));
+}
+
+const UTF8 = new TextEncoder();
+
+/** `record ‖ namespace ‖ 0 ‖ key`. */
+export function recordKey(namespace: string, key: string): Uint8Array {
+  return UTF8.encode(`${String.fromCharCode(KEYSPACE.record)}${namespace}\0${key}`);
 }
 
 /** All keys that begin with `prefix`, which must hold a byte below 255. */

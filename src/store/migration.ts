@@ -25,8 +25,12 @@ export interface SchemaPlan {
   readonly migrations: readonly Migration[];
 }
 
-/** Schema 1: the keyspaces of keys.ts, values framed as frame.ts says. */
-export const SCHEMA: SchemaPlan = { version: 1, migrations: [] };
+/**
+ * Schema 1: the keyspaces of keys.ts, values framed as frame.ts says. Schema 2: stored updates carry a time, and
+ * `record` holds JSON. What schema 1 wrote is still read, so nothing is rewritten: the number alone keeps older
+ * versions from a database they would misread.
+ */
+export const SCHEMA: SchemaPlan = { version: 2, migrations: [{ to: 2, run: async () => [] }] };
 
 /** The refusal of a database from the future. */
 export function newerError(directory: string, found: number, known: number): StoreError {

@@ -382,7 +382,7 @@ describe("two sides that both have much to resend", () => {
     const store = new MemoryStore();
     for (const { update } of [first, second]) {
       const key = updateKey(a.idBytes, a.side, update.proof.nonce);
-      await store.write([{ type: "put", key, value: encodeUpdate(update) }], { sync: true });
+      await store.write([{ type: "put", key, value: encodeUpdate(update, Date.now()) }], { sync: true });
     }
     const said: string[] = [];
     let room = Promise.withResolvers<void>();

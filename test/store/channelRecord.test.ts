@@ -14,6 +14,7 @@ import {
 import {
   decodeChannelState,
   decodeUpdate,
+  decodeUpdateTime,
   encodeChannelState,
   encodeUpdate,
   needsAttention,
@@ -146,17 +147,36 @@ describe("a channel's record", () => {
 });
 
 describe("an update's record", () => {
+  const update = fc.record({
+    proof: proof.filter(({ nonce }) => nonce > 0n),
+    entries: fc.uint8Array({ minLength: 1, maxLength: 300 }),
+    creditedSequence: uint64,
+  });
+  const sample = fc.sample(update, { seed, numRuns: 1 })[0]!;
+
   it("comes back as the update it was", () => {
-    const update = fc.record({
-      proof: proof.filter(({ nonce }) => nonce > 0n),
-      entries: fc.uint8Array({ minLength: 1, maxLength: 300 }),
-      creditedSequence: uint64,
-    });
+    const time = fc.integer({ min: 0, max: 2 ** 48 - 1 });
     fc.assert(
-      fc.property(update, (before) => {
-        expect(decodeUpdate(encodeUpdate(before))).toEqual(before);
+      fc.property(update, time, (before, at) => {
+        const bytes = encodeUpdate(before, at);
+        expect(decodeUpdate(bytes)).toEqual(before);
+        expect(decodeUpdateTime(bytes)).toBe(at);
       }),
       { seed, numRuns: 300 },
     );
+  });
+
+  it("written before updates had a time is read, and has none", () => {
+    const bytes = encodeUpdate({ ...sample, creditedSequence: 7n }, 0);
+    const old = bytes.slice(7); // schema 1 began with the credited sequence
+    expect(decodeUpdate(old)).toEqual({ ...sample, creditedSequence: 7n });
+    expect(decodeUpdateTime(old)).toBeUndefined();
+  });
+
+  it("cut short is refused at every length", () => {
+    const bytes = encodeUpdate(sample, 1);
+    for (let length = 0; length < bytes.length - sample.entries.length; length++) {
+      expect(() => decodeUpdate(bytes.slice(0, length))).toThrow("cut short");
+    }
   });
 });

@@ -19,7 +19,7 @@ import { channelKey, channelRange, KEYSPACE, paymentKey, prefixRange } from "../
 import { openDatabase } from "../../src/store/levelDatabase.ts";
 import { MarkFile, MemoryMark, newMarkState } from "../../src/store/mark.ts";
 import { MemoryStore } from "../../src/store/memoryStore.ts";
-import type { SchemaPlan } from "../../src/store/migration.ts";
+import { SCHEMA, type SchemaPlan } from "../../src/store/migration.ts";
 import { PowerLossStore } from "../../src/store/powerLossStore.ts";
 import type { Op } from "../../src/store/store.ts";
 import { fingerprint } from "./databaseImage.ts";
@@ -109,7 +109,11 @@ describe("opening a database", () => {
 
   it("refuses a newer schema and leaves every byte as it is", async () => {
     const directory = fresh();
-    const newer: SchemaPlan = { version: 2, migrations: [{ to: 2, run: async () => [] }] };
+    const to = SCHEMA.version + 1;
+    const newer: SchemaPlan = {
+      version: to,
+      migrations: [...SCHEMA.migrations, { to, run: async () => [] }],
+    };
     const database = await openDatabase(directory, { schema: newer });
     await database.committer.commit([put(keyOf(1), 1)], { sync: true });
     await database.close();
@@ -123,7 +127,7 @@ describe("opening a database", () => {
 
   it("refuses a newer schema that only the database knows of, without writing", async () => {
     const directory = fresh();
-    const newer: SchemaPlan = { version: 2, migrations: [] };
+    const newer: SchemaPlan = { version: SCHEMA.version + 1, migrations: [] };
     await (await openDatabase(directory, { schema: newer })).close();
     rmSync(join(directory, "mark"));
     await expect(openDatabase(directory)).rejects.toMatchObject({ code: "database_newer" });
@@ -290,7 +294,8 @@ describe("migration", () => {
   async function old(): Promise<{ disk: MemoryStore; mark: MemoryMark }> {
     const disk = new MemoryStore();
     const mark = new MemoryMark(newMarkState(1));
-    const database = await openDatabaseOn({ store: disk, mark, name: "memory" });
+    const first: SchemaPlan = { version: 1, migrations: [] };
+    const database = await openDatabaseOn({ store: disk, mark, name: "memory", schema: first });
     await database.committer.commit([put(keyOf(1), 1)], { sync: true });
     return { disk, mark };
   }
@@ -308,6 +313,13 @@ describe("migration", () => {
     await expect(openDatabaseOn({ store: disk, mark, name: "memory" })).rejects.toMatchObject({
       code: "database_newer",
     });
+  });
+
+  it("takes a database of the first version over, with its channels and updates", async () => {
+    const { disk, mark } = await old();
+    const database = await openDatabaseOn({ store: disk, mark, name: "memory" });
+    expect(await database.store.get(keyOf(1))).toEqual(Uint8Array.of(1));
+    expect(mark.state.schema).toBe(SCHEMA.version);
   });
 
   it("cut off between two steps is taken up where it stopped", async () => {

@@ -9,6 +9,7 @@ import {
   keyText,
   paymentKey,
   prefixRange,
+  recordKey,
   updateKey,
   updateRange,
 } from "../../src/store/keys.ts";
@@ -34,8 +35,9 @@ describe("keys", () => {
           paymentKey(id.slice(16), id),
           text(journalPrefix("chain", n, "0xe")),
           text(journalPrefix("publisher", n, "0xa")),
+          recordKey("tokens", "a"),
         ];
-        expect(keys.map((key) => key[0])).toEqual([0x10, 0x11, 0x12, 0x20, 0x21]);
+        expect(keys.map((key) => key[0])).toEqual([0x10, 0x11, 0x12, 0x20, 0x21, 0x30]);
         expect(keys.toSorted(compareKeys)).toEqual(keys);
       }),
     );

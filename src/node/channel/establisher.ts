@@ -172,7 +172,7 @@ export class Establisher {
       {
         type: "put",
         key: updateKey(state.idBytes, state.side, update.proof.nonce),
-        value: encodeUpdate(update),
+        value: encodeUpdate(update, Date.now()),
       },
     ];
     if (step.kind === "missing") {

@@ -117,7 +117,7 @@ export class Payee {
       const ops: Op[] = taken.map((update) => ({
         type: "put",
         key: updateKey(state.idBytes, payer, update.proof.nonce),
-        value: encodeUpdate(update),
+        value: encodeUpdate(update, Date.now()),
       }));
       await this.#mailbox.commit(result.state, ops, true);
       if (!result.evidence) this.#accept(taken, run[result.taken - 1]!.session);

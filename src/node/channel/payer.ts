@@ -288,7 +288,7 @@ export class Payer {
     ops.push({
       type: "put",
       key: updateKey(state.idBytes, state.side, nonce),
-      value: encodeUpdate(update),
+      value: encodeUpdate(update, Date.now()),
     });
     indexOps(state.idBytes, update, ops);
     this.#inFlight.push({ nonce, tickets: chunk.tickets });

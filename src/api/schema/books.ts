@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { Address, Amount, Label } from "./common.ts";
+
+/** The accounts of one token, signed decimal strings: debit positive. Their sum is zero. */
+export const TrialBalance = z
+  .object({
+    token: Address,
+    accounts: z.array(z.object({ account: z.string(), balance: z.string() })),
+    /** What the books say this node owns, and what channels and wallet hold. */
+    books: Amount,
+    channels: Amount,
+    wallet: Amount,
+    balanced: z.boolean(),
+  })
+  .meta({ id: "TrialBalance" });
+export type TrialBalance = z.infer<typeof TrialBalance>;
+
+export const StatementQuery = z.object({
+  format: z.enum(["json", "csv"]).default("json"),
+  from: z.coerce.number().int().nonnegative().optional(),
+  to: z.coerce.number().int().nonnegative().optional(),
+  peer: Address.optional(),
+  token: Address.optional(),
+  label: Label.optional(),
+});

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { Address, Amount, ChannelId, PageQuery, PositiveAmount, Sides } from "./common.ts";
+
+export const Phase = z.enum(["opening", "open", "closing", "settled"]);
+
+/** `together` waits for the peer for a while and then closes alone; `alone` does not ask. */
+export const Manner = z.enum(["together", "alone"]);
+
+export const Channel = z
+  .object({
+    channelId: ChannelId,
+    /** The other side's signer. */
+    peer: Address,
+    token: Address,
+    phase: Phase,
+    /** Both sides have re-established it on a live session: payments can leave now. */
+    connected: z.boolean(),
+    sendCapacity: Amount,
+    receiveCapacity: Amount,
+    sent: Amount,
+    received: Amount,
+    deposits: Sides,
+    withdrawn: Sides,
+    /** What the settlement paid, once confirmed. */
+    paidOut: Sides.optional(),
+    challengePeriod: z.int(),
+    /** Unix seconds; while a unilateral close is under way. */
+    closeDeadline: z.int().optional(),
+  })
+  .meta({ id: "Channel" });
+export type Channel = z.infer<typeof Channel>;
+
+export const ChannelsQuery = PageQuery.extend({
+  peer: Address.optional(),
+  token: Address.optional(),
+  phase: Phase.optional(),
+});
+
+export const OpenChannelBody = z.object({
+  /** A multiaddr, or the signer of a connected peer. */
+  peer: z.string().min(1).max(512),
+  token: Address,
+  deposit: PositiveAmount,
+  requestDeposit: Amount.default("0"),
+  challengePeriod: z.int().min(1).optional(),
+});
+
+export const DepositBody = z.object({ amount: PositiveAmount, Sides });
+export const WithdrawBody = z.object({ amount: PositiveAmount, Sides });
+export const CloseBody = z.object({ manner: Manner.default("together") });
+
+export const QuoteBody = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount, Sides }),
+  z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount, Sides }),
+  z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount, Sides }),
+  z.object({ kind: z.literal("close"), channelId: ChannelId, manner: Manner }),
+]);
+
+/** What transactions would cost now, before any is sent. */
+export const Quote = z
+  .object({
+    transactions: z.array(z.object({ name: z.string(), gas: z.string() })),
+    gas: z.string(),
+    /** Wei per gas: what the chain asks now, and the most this node would pay. */
+    gasPrice: Amount,
+    gasPriceCeiling: Amount,
+    cost: Amount,
+    /** Whether the gas wallet covers it. */
+    affordable: z.boolean(),
+  })
+  .meta({ id: "Quote" });
+export type Quote = z.infer<typeof Quote>;

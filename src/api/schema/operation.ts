@@ -1,0 +1,40 @@
+import { z } from "zod";
+import { Amount, ChannelId, pageQueryOf, UnixSeconds } from "./common.ts";
+import { Problem } from "./problem.ts";
+
+/** What an operation waits for now. */
+export const OperationStep = z.object({
+  /** For example `proposed`, `accepted`, `approve`, `deposit`, `crediting`, `signing`, `closing`, `settling`. */
+  step: z.string(),
+  transaction: z.string().optional(),
+  confirmations: z.int().optional(),
+  confirmationsNeeded: z.int().optional(),
+  /** Why nothing moves at the moment, as a code. */
+  waiting: z.string().optional(),
+  /** Unix seconds at which the wait ends by itself, where that is known. */
+  until: UnixSeconds.optional(),
+});
+
+/**
+ * Something that waits for the chain: opening, depositing, withdrawing, closing. It goes on whether or not anybody
+ * asks. `interrupted`: the node was stopped in the middle; the same idempotency key takes it up again.
+ */
+export const Operation = z
+  .object({
+    operationId: z.string(),
+    kind: z.enum(["open", "deposit", "withdraw", "close"]),
+    state: z.enum(["running", "succeeded", "failed", "interrupted"]),
+    channelId: ChannelId.optional(),
+    amount: Amount.optional(),
+    createdAt: UnixSeconds,
+    updatedAt: UnixSeconds,
+    progress: OperationStep.optional(),
+    /** Gas its transactions used so far, and wei paid for it. */
+    gasUsed: z.string().optional(),
+    gasCost: Amount.optional(),
+    problem: Problem.optional(),
+  })
+  .meta({ id: "Operation" });
+export type Operation = z.infer<typeof Operation>;
+
+export const OperationsQuery = pageQueryOf(Operation.shape.state);
