@@ -1,20 +1,14 @@
 import { Erc20 } from "../chain/erc20.ts";
 import type { Call } from "../chain/eth.ts";
-import type { Progress } from "../chain/intent.ts";
 import { type Address, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
-
-/** What a wait on the chain is about, for progress shown to people. */
-export interface ChainProgress {
-  readonly step: "approve" | "deposit";
-  readonly progress: Progress;
-}
+import type { DepositProgress } from "./progress.ts";
 
 interface DepositOptions {
   readonly signal: AbortSignal;
-  readonly onProgress?: ((progress: ChainProgress) => void) | undefined;
+  readonly onProgress?: ((progress: DepositProgress) => void) | undefined;
 }
 
 /** Puts money of this node's account under a channel. */
@@ -58,32 +52,29 @@ export class Depositor {
       if (allowance < amount) {
         // Some tokens refuse to change an allowance other than from zero (USDT).
         if (allowance > 0n) {
-          await this.#send(
-            `${channelId}/approve0/${total}`,
-            "approve",
-            token.approve(escrow.address, 0n),
-            options,
-          );
+          await this.#send(mailbox, `approve0/${total}`, token.approve(escrow.address, 0n), options);
         }
-        await this.#send(
-          `${channelId}/approve/${total}`,
-          "approve",
-          token.approve(escrow.address, amount),
-          options,
-        );
+        await this.#send(mailbox, `approve/${total}`, token.approve(escrow.address, amount), options);
       }
     }
     const call = escrow.deposit(channel, participantOf(channel, state.side), amount);
-    await this.#send(`${channelId}/deposit/${total}`, "deposit", call, options);
+    await this.#send(mailbox, `deposit/${total}`, call, options);
     chain.poke();
     return total;
   }
 
-  async #send(id: string, step: ChainProgress["step"], call: Call, options: DepositOptions): Promise<void> {
+  /** Publishes under a name of the channel's own. */
+  async #send(
+    { channelId }: ChannelMailbox,
+    name: string,
+    call: Call,
+    options: DepositOptions,
+  ): Promise<void> {
     const { onProgress, signal } = options;
+    const step = name.startsWith("approve") ? "approve" : "deposit";
     const outcome = await this.#context.chain.submit(
-      { id, ...call },
-      { signal, onProgress: (progress) => onProgress?.({ step, progress }) },
+      { id: `${channelId}/${name}`, ...call },
+      { signal, onProgress: (progress) => onProgress?.({ step, channelId, progress }) },
     );
     if (outcome.ok) return;
     const detail = "revert" in outcome ? `${outcome.code}: ${outcome.revert.error}` : outcome.code;

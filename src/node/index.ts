@@ -1,11 +1,17 @@
 export { type Address, type ChannelId, ZERO_ADDRESS } from "../protocol/index.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
-export type { CloseOptions, CloseProgress } from "./channel/closer.ts";
+export type { CloseOptions } from "./channel/closer.ts";
 export { createNode, type NodeSeams } from "./createNode.ts";
-export type { ChainProgress } from "./depositor.ts";
 export { NodeError, type NodeErrorCode } from "./error.ts";
 export type { NodeEvents } from "./events.ts";
 export type { ChannelInfo, RivuletNode } from "./node.ts";
-export type { OpenOptions, OpenProgress } from "./opener.ts";
+export type { OpenOptions } from "./opener.ts";
 export type { NodeOptions, OpenPolicy } from "./options.ts";
 export { type Payment, PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
+export type {
+  CloseProgress,
+  DepositProgress,
+  OpenProgress,
+  OperationProgress,
+  WithdrawProgress,
+} from "./progress.ts";

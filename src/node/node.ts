@@ -17,16 +17,20 @@ import type { CloseOptions } from "./channel/closer.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
-import type { ChainProgress } from "./depositor.ts";
 import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
 import type { Opener, OpenOptions } from "./opener.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
+import { type DepositProgress, unfailing, type WithdrawProgress } from "./progress.ts";
 import type { Records } from "./records.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal;
+}
+
+interface ProgressOptions<Progress> extends WaitOptions {
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /** What an application sees of a channel. Amounts in the token's base unit. */
@@ -107,12 +111,13 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   async deposit(
     channelId: ChannelId,
     amount: bigint,
-    options: WaitOptions & { readonly onProgress?: (progress: ChainProgress) => void } = {},
+    options: ProgressOptions<DepositProgress> = {},
   ): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
     const signal = this.#signal(options.signal);
-    const { onProgress } = options;
+    const onProgress = unfailing(options.onProgress);
     const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress });
+    onProgress({ step: "crediting", channelId });
     const { side } = mailbox.state;
     await mailbox.until(({ terms }) => terms.credited.deposits[side] >= total, signal);
   }
@@ -159,16 +164,25 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   }
 
   /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */
-  async withdraw(channelId: ChannelId, amount: bigint, { signal }: WaitOptions = {}): Promise<void> {
+  async withdraw(
+    channelId: ChannelId,
+    amount: bigint,
+    options: ProgressOptions<WithdrawProgress> = {},
+  ): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
-    await mailbox.connected(this.#signal(signal));
-    await mailbox.withdrawer.withdraw(amount, this.#signal(signal));
+    const signal = this.#signal(options.signal);
+    const onProgress = unfailing(options.onProgress);
+    if (mailbox.session === undefined) onProgress({ step: "connecting", channelId });
+    await mailbox.connected(signal);
+    await mailbox.withdrawer.withdraw(amount, { signal, onProgress });
   }
 
   /** Closes a channel and resolves with what the chain paid out, once confirmed. */
   async close(channelId: ChannelId, options: CloseOptions = {}): Promise<ChannelInfo> {
     const mailbox = await this.#parts.channels.load(channelId);
-    const state = await mailbox.closer.close({ ...options, signal: this.#signal(options.signal) });
+    const onProgress = unfailing(options.onProgress);
+    const signal = this.#signal(options.signal);
+    const state = await mailbox.closer.close({ ...options, signal, onProgress });
     return infoOf(state, mailbox.session !== undefined);
   }
 

@@ -23,10 +23,11 @@ import {
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
-import { type ChainProgress, Depositor } from "./depositor.ts";
+import { Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
 import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
 import { Pledges, pledgeOp } from "./pledges.ts";
+import { type OpenProgress, unfailing } from "./progress.ts";
 
 /** How long the other side may think about a proposal: it reads the chain once. */
 const ANSWER_PATIENCE_MS = 30_000;
@@ -43,10 +44,6 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: OpenProgress) => void;
 }
-
-export type OpenProgress =
-  | { readonly step: "proposed" | "accepted" | "crediting" | "open"; readonly channelId: ChannelId }
-  | ChainProgress;
 
 /** Channels of all peers that wait for their first deposit: identities are free, records are not. */
 const MAX_PENDING = 4096;
@@ -89,7 +86,7 @@ export class Opener {
    * `node.deposit` takes it up again.
    */
   async open(session: PeerSession, options: OpenOptions): Promise<ChannelMailbox> {
-    const { onProgress } = options;
+    const onProgress = unfailing(options.onProgress);
     const signal = AbortSignal.any([this.#context.stopping, ...(options.signal ? [options.signal] : [])]);
     const channel = this.#propose(session, options);
     const channelId = this.#idOf(channel);
@@ -97,12 +94,12 @@ export class Opener {
     if (refused !== undefined) throw new NodeError(refused);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]);
     const answer = this.#ask(session, channelId, channel, options, patience);
-    onProgress?.({ step: "proposed", channelId });
+    onProgress({ step: "proposed", channelId });
     const { mailbox, theirs } = await answer;
     const { side } = mailbox.state;
-    onProgress?.({ step: "accepted", channelId });
+    onProgress({ step: "accepted", channelId });
     await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress });
-    onProgress?.({ step: "crediting", channelId });
+    onProgress({ step: "crediting", channelId });
     await mailbox.until(
       ({ terms }) =>
         terms.phase === "open" &&
@@ -110,7 +107,7 @@ export class Opener {
         terms.announced.deposits[otherSide(side)] >= theirs,
       signal,
     );
-    onProgress?.({ step: "open", channelId });
+    onProgress({ step: "open", channelId });
     return mailbox;
   }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Payment } from "../../src/node/index.ts";
+import type { OperationProgress, Payment } from "../../src/node/index.ts";
 import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
@@ -15,6 +15,23 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 const DEPOSIT = 10n ** 15n;
+
+/** Notes what an operation tells, and its steps in order, each once; fails each time, which must change nothing. */
+function watched() {
+  const told: OperationProgress[] = [];
+  const steps: string[] = [];
+  const onProgress = (progress: OperationProgress): void => {
+    told.push(progress);
+    if (!steps.includes(progress.step)) steps.push(progress.step);
+    throw new Error("a bug of the application");
+  };
+  return { told, steps, onProgress };
+}
+
+/** Where the transaction of a step was said to be, in order. */
+function stagesOf(told: readonly OperationProgress[], step: OperationProgress["step"]) {
+  return told.filter((one) => one.step === step).map(({ progress }) => progress?.stage);
+}
 
 describe.each([
   ["native coin", () => ZERO_ADDRESS],
@@ -36,25 +53,51 @@ describe.each([
     const paid = 5n + (200n * 201n) / 2n;
     await bob.node.pay({ channelId, amount: 1_000n });
     expect((await alice.node.channel(channelId)).sendCapacity).toBe(DEPOSIT - paid + 1_000n);
-    const steps: string[] = [];
-    const closed = await alice.node.close(channelId, { onProgress: ({ step }) => steps.push(step) });
-    expect(steps).toEqual(["stopped", "agreed", "settled"]);
+    const { steps, told, onProgress } = watched();
+    const closed = await alice.node.close(channelId, { onProgress });
+    expect(steps).toEqual(["signing", "agreed", "settling", "settled"]);
+    expect(told.every((one) => one.channelId === channelId)).toBe(true);
+    const deadline = told.find(({ step }) => step === "agreed")!.until;
+    expect(deadline).toBeGreaterThan(BigInt(await world.chain.time()));
+    expect(told.find(({ step }) => step === "settling")!.until).toBe(deadline);
+    expect(stagesOf(told, "settling")).toContain("sent");
     expect(closed.paidOut).toEqual([DEPOSIT - paid + 1_000n, DEPOSIT + paid - 1_000n]);
     bob.node.removeAllListeners("payment");
   }, 30_000);
 
   it("settle alone after the challenge period when the peer is gone", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT, tokenOf());
+    let bobAnswered = false;
+    bob.node.on("dispute", ({ action, detail }) => {
+      if (action === "challenge" && detail.startsWith("confirmed")) bobAnswered = true;
+    });
     await alice.node.pay({ channelId, amount: 7n });
     await bob.node.pay({ channelId, amount: 9n });
-    const steps: string[] = [];
-    const onProgress = ({ step }: { step: string }) => void steps.push(step);
+    const { steps, told, onProgress } = watched();
     const closing = alice.node.close(channelId, { mode: "unilateral", onProgress });
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await expect.poll(() => steps, { timeout: 10_000 }).toContain("challengePeriod");
+    const { deadline } = await world.escrow.channelState(channelId);
+    expect(told.find(({ step }) => step === "challengePeriod")!.until).toBe(deadline);
+    await expect.poll(() => alice.node.channel(channelId).then(({ phase }) => phase)).toBe("closing");
+    // Bob's answer has to be on chain before the time for it is over.
+    await expect.poll(() => bobAnswered, { timeout: 10_000 }).toBe(true);
     await world.pass(700);
     const closed = await closing;
-    expect(steps).toEqual(["closing", "challengePeriod", "settled"]);
+    // Whichever of the two is quicker settles.
+    expect(steps.filter((step) => step !== "settling")).toEqual(["closing", "challengePeriod", "settled"]);
+    expect(told[0]!.reason).toBe("asked for by the application");
+    expect(stagesOf(told, "closing")).toEqual(expect.arrayContaining(["sent", "mined"]));
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        step: "closing",
+        progress: expect.objectContaining({ confirmations: 1, needed: 1 }),
+      }),
+    );
     expect(closed.paidOut).toEqual([DEPOSIT - 7n + 9n, DEPOSIT + 7n - 9n]);
+    // Asked again it tells what there is, instead of starting anything.
+    const again = watched();
+    expect(await alice.node.close(channelId, { onProgress: again.onProgress })).toEqual(closed);
+    expect(again.steps).toEqual(["settled"]);
   }, 30_000);
 
   it("withdraw while open", async () => {
@@ -62,7 +105,13 @@ describe.each([
     const { channelId } = await openFunded(alice, bob, DEPOSIT, token);
     await alice.node.pay({ channelId, amount: 300n });
     const before = await world.balance(token, bob.node.account);
-    await bob.node.withdraw(channelId, DEPOSIT + 200n);
+    const { steps, told, onProgress } = watched();
+    await bob.node.withdraw(channelId, DEPOSIT + 200n, { onProgress });
+    expect(steps).toEqual(["signing", "withdraw", "withdrawn"]);
+    const deadline = told[0]!.until;
+    expect(deadline).toBeGreaterThan(BigInt(await world.chain.time()));
+    expect(stagesOf(told, "withdraw")).toContain("sent");
+    expect(told.find(({ step }) => step === "withdraw")!.until).toBe(deadline);
     const gained = (await world.balance(token, bob.node.account)) - before;
     if (token !== ZERO_ADDRESS) expect(gained).toBe(DEPOSIT + 200n);
     expect((await bob.node.channel(channelId)).sendCapacity).toBe(100n);

@@ -1,6 +1,6 @@
 import { NO_SIGNATURE } from "../../chain/escrow.ts";
 import type { Call } from "../../chain/eth.ts";
-import type { Outcome } from "../../chain/intent.ts";
+import type { Outcome, Progress } from "../../chain/intent.ts";
 import type { ChainNotice } from "../../chain/watcher.ts";
 import {
   type ChainReading,
@@ -21,6 +21,9 @@ import { updateRange } from "../../store/keys.ts";
 import type { ChannelReading } from "../chainSync.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
+/** Hears of one channel's transactions, by what they do: `settle`, `withdraw`, … */
+type TransactionListener = (action: string, progress: Progress) => void;
+
 /** What the chain shows of one channel, and what this node does about it. */
 export class ChainSide {
   readonly #mailbox: ChannelMailbox;
@@ -28,8 +31,10 @@ export class ChainSide {
   #again = false;
   /** The block of the newest event about this channel, until a confirmed block no older than it has been read. */
   #awaited: number | undefined;
-  /** Transactions under way by name, so that each is asked for once at a time. */
-  readonly #publishing = new Set<string>();
+  /** Transactions under way by name, so that each is asked for once at a time, and what is known of them. */
+  readonly #publishing = new Map<string, Progress | undefined>();
+  /** As many as applications wait: each is taken out when its wait ends. */
+  readonly #listeners = new Set<TransactionListener>();
   /** Tries of a transaction that ended without effect; another try is another intent. */
   readonly #tries = new Map<string, number>();
 
@@ -94,8 +99,22 @@ export class ChainSide {
    */
   publish(name: string, call: Call, deadline?: bigint): void {
     if (this.#publishing.has(name)) return;
-    this.#publishing.add(name);
+    this.#publishing.set(name, undefined);
     void this.#publish(name, call, deadline).finally(() => this.#publishing.delete(name));
+  }
+
+  /** Adds a listener until the returned function is called; it hears of what is under way at once. */
+  listen(listener: TransactionListener): () => void {
+    this.#listeners.add(listener);
+    for (const [name, progress] of this.#publishing) {
+      if (progress !== undefined) listener(actionOf(name), progress);
+    }
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(name: string, progress: Progress): void {
+    this.#publishing.set(name, progress);
+    for (const listener of this.#listeners) listener(actionOf(name), progress);
   }
 
   async #refresh(): Promise<void> {
@@ -186,12 +205,16 @@ export class ChainSide {
     try {
       // What is published must not be forgotten: a power cut could otherwise let us accept a fork of it.
       await context.committer.flush();
-      outcome = await context.chain.submit({ id, ...call, ...limit }, { signal: context.stopping });
+      const onProgress = (progress: Progress) => this.#tell(name, progress);
+      outcome = await context.chain.submit(
+        { id, ...call, ...limit },
+        { signal: context.stopping, onProgress },
+      );
     } catch (error) {
       if (!context.stopping.aborted) context.fail(error);
       return;
     }
-    const action = name.split("/")[0]!;
+    const action = actionOf(name);
     if (outcome.ok) {
       context.emit("dispute", { channelId, action, detail: `confirmed ${outcome.hash}` });
       return;
@@ -201,6 +224,7 @@ export class ChainSide {
     }
     context.log.info({ channelId, action, outcome: outcome.code }, "transaction without effect");
     if (outcome.code === "gas_wallet_empty") {
+      this.#tell(name, { stage: "waiting", reason: outcome.code });
       const message = `the account cannot pay the gas of "${action}": ${outcome.need - outcome.have} wei are missing`;
       context.emit("warning", { code: outcome.code, message, channelId });
     }
@@ -222,4 +246,9 @@ export class ChainSide {
     );
     for await (const [, value] of context.store.range(range)) payee.deliver([decodeUpdate(value)]);
   }
+}
+
+/** What a transaction does, from its name. */
+function actionOf(name: string): string {
+  return name.split("/", 1)[0]!;
 }

@@ -12,6 +12,7 @@ import {
 } from "../../protocol/index.ts";
 import type { CloseSignMessage } from "../../wire/message.ts";
 import { NodeError } from "../error.ts";
+import type { CloseProgress } from "../progress.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
 /** How long a signed cooperative close may wait for its transaction. */
@@ -40,14 +41,18 @@ export interface CloseOptions {
   readonly onProgress?: (progress: CloseProgress) => void;
 }
 
-/** What a close waits for: the peer, the chain's inclusion of what both signed, or the end of the challenge period. */
-export type CloseProgress =
-  | { readonly step: "stopped" | "settled" }
-  /** Unix seconds: until then the signed close may be mined. */
-  | { readonly step: "agreed"; readonly deadline: bigint }
-  | { readonly step: "closing"; readonly reason: string }
-  /** Unix seconds: from then on the channel can be settled. */
-  | { readonly step: "challengePeriod"; readonly deadline: bigint };
+type Waits = CloseOptions & {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: CloseProgress) => void;
+};
+
+/** What the transactions of a close are steps of. */
+const STEPS: Readonly<Record<string, CloseProgress["step"]>> = {
+  closeCooperatively: "settling",
+  startClose: "closing",
+  challenge: "challenging",
+  settle: "settling",
+};
 
 /** Ends a channel: together when the peer answers, alone when it does not. */
 export class Closer {
@@ -62,36 +67,59 @@ export class Closer {
    * Closes as `options` say and resolves with the settled state, once confirmed. An abort ends the waiting, not the
    * close: that goes on by itself, over restarts.
    */
-  async close(options: CloseOptions & { readonly signal: AbortSignal }): Promise<ChannelState> {
+  async close(options: Waits): Promise<ChannelState> {
+    const { channelId, chainSide } = this.#mailbox;
     const { signal, onProgress } = options;
-    const failed =
-      options.mode === "unilateral" ? "asked for by the application" : await this.#together(options);
-    if (failed !== undefined) {
-      onProgress?.({ step: "closing", reason: failed });
-      await this.unilateral(failed);
-      const started = await this.#mailbox.until(
-        ({ terms }) => (terms.chain.close?.deadline ?? 0n) > 0n || terms.chain.settled !== undefined,
-        signal,
-      );
-      const deadline = started.terms.chain.close?.deadline;
-      if (deadline !== undefined) onProgress?.({ step: "challengePeriod", deadline });
+    const unlisten = chainSide.listen((action, progress) => {
+      const step = STEPS[action];
+      if (step !== undefined) onProgress({ step, channelId, progress, until: this.#deadlineOf(action) });
+    });
+    try {
+      const reason = await this.#aloneBecause(options);
+      if (reason !== undefined) {
+        onProgress({ step: "closing", channelId, reason });
+        await this.unilateral(reason);
+      }
+      // Whoever started it: also the other side may have closed alone meanwhile.
+      const { terms } = await this.#mailbox.until(isUnderWay, signal);
+      if (terms.phase !== "settled")
+        onProgress({ step: "challengePeriod", channelId, until: terms.chain.close?.deadline });
+      const settled = await this.#mailbox.until(({ terms }) => terms.chain.settled !== undefined, signal);
+      onProgress({ step: "settled", channelId });
+      return settled;
+    } finally {
+      unlisten();
     }
-    const settled = await this.#mailbox.until(({ terms }) => terms.chain.settled !== undefined, signal);
-    onProgress?.({ step: "settled" });
-    return settled;
+  }
+
+  /** Why it takes a unilateral close; undefined when what both signed settles it, or it is settled. */
+  async #aloneBecause(options: Waits): Promise<string | undefined> {
+    const { phase } = this.#mailbox.state.terms;
+    if (phase === "settled") return undefined;
+    if (phase === "closing") return "the channel is closing already";
+    return options.mode === "unilateral" ? "asked for by the application" : this.#together(options);
+  }
+
+  /** Until when a transaction of the close is of use. */
+  #deadlineOf(action: string): bigint | undefined {
+    const { stop, chain } = this.#mailbox.state.terms;
+    if (action === "closeCooperatively") return stop?.signed?.deadline;
+    return action === "challenge" ? chain.close?.deadline : undefined;
   }
 
   /** Undefined once the chain has what both signed, else why it takes a unilateral close. */
-  async #together(options: CloseOptions & { readonly signal: AbortSignal }): Promise<string | undefined> {
-    const { signal, onProgress } = options;
+  async #together(options: Waits): Promise<string | undefined> {
+    const { channelId } = this.#mailbox;
+    const { signal, onProgress, patience: milliseconds = DEFAULT_PATIENCE_MS } = options;
     await this.cooperative();
-    onProgress?.({ step: "stopped" });
-    const patience = AbortSignal.timeout(options.patience ?? DEFAULT_PATIENCE_MS);
+    const until = BigInt(Math.ceil((Date.now() + milliseconds) / 1000));
+    onProgress({ step: "signing", channelId, until });
+    const patience = AbortSignal.timeout(milliseconds);
     const answered = ({ terms }: ChannelState) => terms.phase !== "open" || isAgreed(terms.stop?.signed);
     try {
       const { terms } = await this.#mailbox.until(answered, AbortSignal.any([signal, patience]));
       if (terms.stop?.signed !== undefined)
-        onProgress?.({ step: "agreed", deadline: terms.stop.signed.deadline });
+        onProgress({ step: "agreed", channelId, until: terms.stop.signed.deadline });
     } catch (reason) {
       if (signal.aborted) throw reason;
       return "the peer did not agree to a cooperative close in time";
@@ -209,6 +237,11 @@ export class Closer {
     const { channelId } = this.#mailbox;
     session.send({ kind: "closeSign", channelId, transferred0, transferred1, deadline, signature });
   }
+}
+
+/** The chain has a close of one side alone, or is through with the channel. */
+function isUnderWay({ terms }: ChannelState): boolean {
+  return (terms.chain.close?.deadline ?? 0n) > 0n || terms.chain.settled !== undefined;
 }
 
 function isAgreed(close: SignedClose | undefined): boolean {

@@ -11,10 +11,16 @@ import {
 } from "../../protocol/index.ts";
 import type { WithdrawMessage } from "../../wire/message.ts";
 import { NodeError } from "../error.ts";
+import type { WithdrawProgress } from "../progress.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
 /** How long a signed withdrawal may wait for its transaction: long enough for three inclusions, short of the hour allowed. */
 const WITHDRAWAL_SECONDS = 1800n;
+
+interface WithdrawOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: WithdrawProgress) => void;
+}
 
 /** Takes money out of an open channel: propose → countersign → publish. */
 export class Withdrawer {
@@ -29,9 +35,8 @@ export class Withdrawer {
    * Withdraws `amount` more and resolves once the chain paid it. Rejects with a coded error when the other side
    * refuses or the signed deadline passes unused; the amount is then back in the channel.
    */
-  async withdraw(amount: bigint, signal: AbortSignal): Promise<void> {
-    const { context, channelId } = this.#mailbox;
-    const { session } = this.#mailbox;
+  async withdraw(amount: bigint, { signal, onProgress }: WithdrawOptions): Promise<void> {
+    const { context, channelId, session } = this.#mailbox;
     if (session === undefined) {
       throw new NodeError({ code: "peer_offline", fields: { peer: this.#mailbox.peer } });
     }
@@ -42,15 +47,25 @@ export class Withdrawer {
     if (!step.ok) throw new NodeError(step);
     await this.#mailbox.commit(step.state, [], true);
     this.#propose(session, step.withdrawal);
+    const { deadline } = step.withdrawal;
+    onProgress({ step: "signing", channelId, until: deadline });
     const refused = new AbortController();
     this.#refused = refused;
-    const over = await this.#mailbox.until(
-      ({ terms, side }) => terms.chain.withdrawn[side] >= total || liveWithdrawal(terms, side) === undefined,
-      AbortSignal.any([signal, refused.signal]),
-    );
-    if (over.terms.chain.withdrawn[over.side] >= total) return;
+    const unlisten = this.#mailbox.chainSide.listen((action, progress) => {
+      if (action === "withdraw") onProgress({ step: "withdraw", channelId, progress, until: deadline });
+    });
+    const over = await this.#mailbox
+      .until(
+        ({ terms, side }) =>
+          terms.chain.withdrawn[side] >= total || liveWithdrawal(terms, side) === undefined,
+        AbortSignal.any([signal, refused.signal]),
+      )
+      .finally(unlisten);
+    if (over.terms.chain.withdrawn[over.side] >= total) {
+      onProgress({ step: "withdrawn", channelId });
+      return;
+    }
     context.log.info({ channelId, total: String(total) }, "a withdrawal lapsed");
-    const deadline = step.withdrawal.deadline;
     throw new NodeError({ code: "withdrawal_lapsed", fields: { deadline } });
   }
 
