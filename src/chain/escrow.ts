@@ -37,6 +37,10 @@ export interface RecordedProof {
   readonly locksRoot: Hex;
 }
 
+/** Gas the escrow leaves each receiver of native coin, and each transfer of a token: its own constants. */
+export const NATIVE_PAYOUT_GAS = 50_000n;
+export const TOKEN_PAYOUT_GAS = 250_000n;
+
 /** A signature in bytes; empty where a function takes none. */
 export const NO_SIGNATURE: Uint8Array = new Uint8Array(0);
 
@@ -109,7 +113,8 @@ export class Escrow {
     signatures: readonly [Uint8Array, Uint8Array],
   ): Call {
     const values = [channel, transferred[0], transferred[1], deadline, signatures[0], signatures[1]] as const;
-    return this.#call(escrowInterface.encodeFunctionData("closeCooperatively", [...values]));
+    const data = escrowInterface.encodeFunctionData("closeCooperatively", [...values]);
+    return { ...this.#call(data), spareGas: spareGasOf(channel) };
   }
 
   /** `closeSignature` is empty when the caller is the closer or its signer; a nonce-0 proof records none. */
@@ -144,7 +149,8 @@ export class Escrow {
   }
 
   settle(channel: Channel): Call {
-    return this.#call(escrowInterface.encodeFunctionData("settle", [channel]));
+    const data = escrowInterface.encodeFunctionData("settle", [channel]);
+    return { ...this.#call(data), spareGas: spareGasOf(channel) };
   }
 
   withdrawPayout(token: Address, account: Address, to: Address): Call {
@@ -216,6 +222,14 @@ export class Escrow {
   #call(data: string): Call {
     return { to: this.address, data: data as Hex, value: 0n };
   }
+}
+
+/**
+ * What a call that pays both sides may take beyond its estimate. The escrow makes sure that the second payout has its
+ * whole allowance, so the estimate holds one; the first may take all of its own by the time the call is mined.
+ */
+function spareGasOf({ token }: Channel): bigint {
+  return token === ZERO_ADDRESS ? NATIVE_PAYOUT_GAS : TOKEN_PAYOUT_GAS;
 }
 
 function badAnswer(method: string, reason: string): ChainError {

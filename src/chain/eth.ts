@@ -41,6 +41,8 @@ export interface Call {
   readonly to: Address;
   readonly data: Hex;
   readonly value: bigint;
+  /** Gas it may take beyond what its estimate says, because strangers' code runs in it. Unused gas is not paid. */
+  readonly spareGas?: bigint;
 }
 
 /** Which state to read: the newest block's, or exactly the block with this hash (EIP-1898), which no reorganisation can swap. */

@@ -20,7 +20,7 @@ export async function simulate(
 ): Promise<{ readonly ok: true; readonly gasLimit: bigint } | Refused> {
   try {
     const gas = await eth.estimateGas(from, call, options);
-    const limit = (gas * 13n) / 10n + GAS_MARGIN;
+    const limit = (gas * 13n) / 10n + GAS_MARGIN + (call.spareGas ?? 0n);
     return { ok: true, gasLimit: limit < MAX_TRANSACTION_GAS ? limit : MAX_TRANSACTION_GAS };
   } catch (error) {
     if (!(error instanceof ChainError) || error.failure.code !== "rpc_error") throw error;
