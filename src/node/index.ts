@@ -1,4 +1,7 @@
+export { ChainError, type ChainErrorCode, type ChainFailure } from "../chain/error.ts";
+export { type PeerCode, PeerError } from "../p2p/error.ts";
 export { type Address, type ChannelId, ZERO_ADDRESS } from "../protocol/index.ts";
+export { StoreError, type StoreErrorCode } from "../store/storeError.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
 export type { CloseOptions } from "./channel/closer.ts";
 export { createNode, type NodeSeams } from "./createNode.ts";

@@ -63,7 +63,7 @@ describe("keeping a peer", () => {
     keeper.keep("x");
     const stop = keeper.keep("y");
     expect(asked).toBe(2);
-    expect(() => keeper.keep("z")).toThrow("peer_limit");
+    expect(() => keeper.keep("z")).toThrow("no place for another peer");
     stop();
     keeper.keep("z");
     expect(asked).toBe(3);

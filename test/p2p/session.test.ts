@@ -187,7 +187,7 @@ describe("connecting", () => {
     const control = new AbortController();
     control.abort(new Error("changed my mind"));
     await fails(b.address, control.signal).toThrow("changed my mind");
-    expect(() => a.host.keepConnected("nonsense")).toThrow("address_invalid");
+    expect(() => a.host.keepConnected("nonsense")).toThrow("not an address of a peer");
   });
 
   it("to an address under which another peer answers fails", async () => {
