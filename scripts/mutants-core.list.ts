@@ -462,6 +462,18 @@ export const MUTANTS: readonly Mutant[] = [
     find: "const acknowledged = held.nonce > state.acknowledged ? held.nonce : state.acknowledged;",
     replace: "const acknowledged = held.nonce;",
   },
+  {
+    name: "evidence-acknowledged",
+    file: REESTABLISH,
+    find: "if (message.credited.closeLive) {",
+    replace: "if (false) {",
+  },
+  {
+    name: "returned-evidence-acknowledged",
+    file: REESTABLISH,
+    find: "const acknowledged = state.terms.credited.closeLive ? state.acknowledged : target.nonce;",
+    replace: "const acknowledged = target.nonce;",
+  },
   // The chain
   {
     name: "deposit-at-the-tip",

@@ -23,6 +23,7 @@ import {
   packTransfers,
   participantOf,
   receiveUpdates,
+  reestablish,
   signerOf,
   signWithdrawal,
   startClosing,
@@ -417,6 +418,61 @@ describe("two sides that both have much to resend", () => {
     room.resolve();
     await expect.poll(() => established).toEqual([CHANNEL_ID]);
     expect(said).toEqual(["reestablish", "update", "update"]);
+  });
+});
+
+describe("a payee that says where it stands while the channel closes", () => {
+  it("returns what we lost, and is asked again what of it counts before anything else", async () => {
+    const [a, b] = openPair();
+    const first = sent(a, 1n);
+    const second = sent(first.state, 2n);
+    const store = new MemoryStore();
+    const put = async (update: Update) => {
+      const key = updateKey(a.idBytes, a.side, update.proof.nonce);
+      await store.write([{ type: "put", key, value: encodeUpdate(update, Date.now()) }], { sync: true });
+    };
+    await put(first.update);
+    const said: string[] = [];
+    const session = fakeSession({
+      send: (message) => {
+        const nonce = message.kind === "update" ? ` ${message.update.proof.nonce}` : "";
+        said.push(message.kind + nonce);
+        return true;
+      },
+    });
+    const established: string[] = [];
+    const commit = async (ops: { key: Uint8Array; value: Uint8Array }[]) =>
+      store.write(
+        ops.map(({ key, value }) => ({ type: "put", key, value })),
+        { sync: true },
+      );
+    const context = {
+      store,
+      ports: portsOf(0),
+      committer: { commit, flush: async () => {} },
+      established: (id: string) => established.push(id),
+    };
+    // The first was never acknowledged; the second is lost.
+    const { mailbox, as } = fakeMailbox(first.state, context as never);
+    Object.assign(mailbox.payer, { settleTo() {}, kick() {} });
+    Object.assign(mailbox, {
+      tellCredits() {},
+      commit: async (next: ChannelState, ops: never[]) => {
+        mailbox.state = next;
+        await commit(ops);
+      },
+    });
+    Object.assign(mailbox.closer, { resume() {} });
+    Object.assign(mailbox.withdrawer, { resume() {} });
+    const establisher = new Establisher(as);
+    const payee = startClosing(receiveUpdates(b, [first.update, second.update], portsOf(1)).state);
+    await establisher.receive(reestablish(payee), session);
+    await settle();
+    expect(mailbox.state.behind?.nonce).toBe(2n);
+    await establisher.receiveReturned(second.update, session);
+    await expect.poll(() => established).toEqual([CHANNEL_ID]);
+    expect(mailbox.state.acknowledged).toBe(0n);
+    expect(said).toEqual(["reestablish", "update 1", "update 2"]);
   });
 });
 

@@ -5,6 +5,7 @@ import {
   cannotSend,
   isLie,
   isQuiescent,
+  NO_PROOF,
   type Reestablish,
   receiveAck,
   receiveReestablish,
@@ -14,6 +15,7 @@ import {
   sendCapacity,
   sendUpdate,
   signWithdrawal,
+  startClosing,
   stopForClose,
   type Update,
 } from "../../src/protocol/index.ts";
@@ -71,6 +73,22 @@ describe("reconnecting", () => {
     expect(step.resendFrom).toBe(1n);
   });
 
+  it("does not take what a closing payee holds for acknowledged: it may be evidence that it does not serve", () => {
+    const [a, b] = paid(openPair(), 0, 5n);
+    const second = sent(a, 1n);
+    const third = sent(second.state, 2n);
+    // The payee saw a close in between: it serves the second and keeps the third for the dispute.
+    const closing = startClosing(received(b, second.update));
+    const payee = received(closing, third.update);
+    expect([payee.received.nonce, payee.accepted]).toEqual([3n, 2n]);
+    const step = heard(third.state, reestablish(payee));
+    expect(step.state.acknowledged).toBe(1n);
+    expect(step.resendFrom).toBe(2n);
+    expect(unwrap(receiveAck(step.state, payee.accepted)).state.acknowledged).toBe(2n);
+    // What it lost itself it still gets.
+    expect(heard(third.state, { ...reestablish(closing), received: NO_PROOF }).resendFrom).toBe(1n);
+  });
+
   it("takes the credits in it and refuses when those contradict earlier ones", () => {
     const [a, b] = openPair();
     const raised = { ...b.terms.announced, deposits: [5000n, 1000n] as const, sequence: 9n };
@@ -95,6 +113,18 @@ describe("behind: a newer proof of our own came back", () => {
     expect(adopted.state.behind).toBeUndefined();
     const next = sent(adopted.state, 1n);
     expect(received(payee, next.update).received.nonce).toBe(4n);
+  });
+
+  it("adopts what a closing payee returns without taking it for acknowledged", () => {
+    const { lost, payee, updates, whole } = afterLoss();
+    const closing = startClosing(payee);
+    const behind = heard(lost, reestablish(closing)).state;
+    expect(behind.behind).toEqual(whole.sent);
+    const missing = adoptReturned(behind, behind.sent, updates[1]!, portsOf(0));
+    if (!("kind" in missing) || missing.kind !== "missing") throw new Error("expected missing");
+    const adopted = adoptReturned(behind, missing.progress, updates[2]!, portsOf(0));
+    if (!("kind" in adopted) || adopted.kind !== "caughtUp") throw new Error("expected caughtUp");
+    expect([adopted.state.sent.nonce, adopted.state.acknowledged]).toEqual([3n, lost.acknowledged]);
   });
 
   it("tells where the other side must return from", () => {

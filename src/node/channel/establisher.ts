@@ -118,16 +118,17 @@ export class Establisher {
     await this.#mailbox.commit(state, [], state.behind !== undefined);
     if (state.behind !== undefined) this.#progress ??= state.sent;
     this.#mailbox.payer.settleTo(state.acknowledged);
-    // Nobody waits for it: two sides that each resend more than the other keeps unread would wait for each other.
+    this.#inTheBackground(session, () => this.#resend(session, step));
+  }
+
+  /** Nobody waits for it: two sides that each resend more than the other keeps unread would wait for each other. */
+  #inTheBackground(session: PeerSession, work: () => Promise<void>): void {
     const before = resending.get(session) ?? Promise.resolve();
-    resending.set(
-      session,
-      before
-        .then(() => this.#resend(session, step))
-        .catch((error: unknown) => {
-          if (!session.closed.aborted && !context.stopping.aborted) this.#mailbox.fail(error);
-        }),
-    );
+    const after = before.then(work).catch((error: unknown) => {
+      const over = session.closed.aborted || this.#mailbox.context.stopping.aborted;
+      if (!over) this.#mailbox.fail(error);
+    });
+    resending.set(session, after);
   }
 
   async #resend(session: PeerSession, { state, resendFrom, returnFrom }: Reestablished): Promise<void> {
@@ -136,6 +137,13 @@ export class Establisher {
     await this.#stream(session, otherSide(side), returnFrom, "returnedUpdate");
     if (state.behind === undefined) this.#establish(session);
     else this.#catchUp(state.behind.nonce <= state.sent.nonce);
+  }
+
+  /** Of what came back the payee may hold some as evidence only: what it accepted it acknowledges when it sees it. */
+  async #resendUnacknowledged(session: PeerSession): Promise<void> {
+    const { side, acknowledged } = this.#mailbox.state;
+    await this.#stream(session, side, acknowledged + 1n, "update");
+    this.#establish(session);
   }
 
   /** Something of the other side's had to be refused because we are behind: it is said again on a new session. */
@@ -192,7 +200,7 @@ export class Establisher {
     this.#patience = undefined;
     if (step.kind === "caughtUp") {
       if (this.#dropped) void session.close({ code: "caught_up" });
-      else this.#establish(session);
+      else this.#inTheBackground(session, () => this.#resendUnacknowledged(session));
       this.#dropped = false;
       return;
     }

@@ -9,7 +9,10 @@ import { nextProof, type Update } from "./update.ts";
 /** Where one side stands in a channel, said by both before anything is signed on a new connection. */
 export interface Reestablish {
   readonly sentNonce: bigint;
-  /** The newest proof it holds of the other side; nonce 0 when none. */
+  /**
+   * The newest proof it holds of the other side; nonce 0 when none. Evidence too: a payer that lost its own data must
+   * learn of all that it signed. While `credited` says that a close is live it therefore acknowledges nothing.
+   */
   readonly received: SignedProof;
   readonly credited: Credits;
 }
@@ -48,6 +51,11 @@ export function receiveReestablish(
     const next = { ...credited.state, behind: newer(state.behind, held) };
     return { ok: true, state: next, resendFrom: state.sent.nonce + 1n, returnFrom };
   }
+  if (message.credited.closeLive) {
+    // What it holds beyond what it acknowledged may be evidence that it does not serve: it acknowledges the rest again.
+    const known = held.nonce < state.acknowledged ? held.nonce : state.acknowledged;
+    return { ok: true, state: credited.state, resendFrom: known + 1n, returnFrom };
+  }
   const acknowledged = held.nonce > state.acknowledged ? held.nonce : state.acknowledged;
   return { ok: true, state: { ...credited.state, acknowledged }, resendFrom: held.nonce + 1n, returnFrom };
 }
@@ -72,7 +80,8 @@ export type Adoption =
 
 /**
  * Takes one returned update of our own after `progress` (at first, `state.sent`). Nothing is adopted before the
- * recomputed history reaches the proof we know we signed.
+ * recomputed history reaches the proof we know we signed. It is acknowledged unless the payee stopped for a close: then
+ * it may be evidence, and the caller resends what is not acknowledged to learn of it.
  */
 export function adoptReturned(
   state: ChannelState,
@@ -88,7 +97,8 @@ export function adoptReturned(
   if (!next.ok) return next;
   if (next.proof.nonce < target.nonce) return { kind: "missing", progress: next.proof };
   const follows = differingField(next.proof, target) === undefined;
-  const adopted: ChannelState = { ...state, sent: target, acknowledged: target.nonce };
+  const acknowledged = state.terms.credited.closeLive ? state.acknowledged : target.nonce;
+  const adopted: ChannelState = { ...state, sent: target, acknowledged };
   if (!follows) return { kind: "liability", state: adopted };
   return { kind: "caughtUp", state: { ...withLastNonce(adopted, target.nonce), behind: undefined } };
 }

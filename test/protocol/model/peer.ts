@@ -283,6 +283,9 @@ export class Peer {
     }
     const sent = [...this.kept.sent, ...this.#returned.splice(0)];
     this.#commit(step.state, { sent });
+    // Acknowledged again where the payee accepted it; nothing to do while no close is live.
+    for (const update of sent.slice(Number(step.state.acknowledged)))
+      this.wire.push({ kind: "update", update });
     this.#establish();
   }
 
