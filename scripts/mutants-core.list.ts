@@ -463,7 +463,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "const acknowledged = held.nonce;",
   },
   {
-    name: "evidence-acknowledged",
+    name: "held-evidence-acknowledged",
     file: REESTABLISH,
     find: "if (message.credited.closeLive) {",
     replace: "if (false) {",
