@@ -17,6 +17,8 @@ import {
   withTerms,
   ZERO_ADDRESS,
 } from "rivulet/protocol";
+import { BookJournal } from "../dist/node/books/journal.js";
+import { Records } from "../dist/node/records.js";
 import { encodeChannelState, encodeUpdate } from "../dist/store/channelRecord.js";
 import { channelKey, updateKey } from "../dist/store/keys.js";
 import { openDatabase } from "../dist/store/levelDatabase.js";
@@ -66,6 +68,11 @@ export async function seedChannels(options: SeedOptions): Promise<void> {
       ops = [];
     }
     await database.committer.commit(ops, { sync: true });
+    await new BookJournal(
+      new Records(database.store, database.committer),
+      database.store,
+      database.committer,
+    ).begin(new AbortController().signal);
   } finally {
     await database.close();
   }

@@ -1,3 +1,4 @@
+import type { Hex } from "../protocol/bytes.ts";
 import { type Account, signTransaction } from "./account.ts";
 import { ChainError, type ChainFailure, failureOf } from "./error.ts";
 import type { Call, Eth, Header, Receipt } from "./eth.ts";
@@ -33,6 +34,17 @@ export interface PublisherInit {
   /** Our clock, Unix seconds. */
   readonly now?: () => number;
   readonly onStatus?: (status: PublisherStatus) => void;
+  /**
+   * A transaction of the account is confirmed, whatever it did: what its gas cost, wei. At least once per transaction,
+   * before its intent is over; a rejection stalls the publisher as a journal that cannot be written does.
+   */
+  readonly onMined?: (cost: MinedCost) => Promise<void>;
+}
+
+export interface MinedCost {
+  readonly hash: Hex;
+  readonly intent: string;
+  readonly amount: bigint;
 }
 
 /** What the publisher says about itself. */
@@ -271,6 +283,8 @@ export class Publisher {
     const needed = this.#needed;
     job.say({ stage: "mined", hash, confirmations, needed });
     if (confirmations < needed) return;
+    const amount = receipt.gasUsed * receipt.effectiveGasPrice;
+    await this.#init.onMined?.({ hash, intent: record.id, amount });
     await this.#finish(
       job,
       record,

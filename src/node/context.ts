@@ -4,6 +4,7 @@ import type { Address, ChannelId, LedgerPorts } from "../protocol/index.ts";
 import type { GroupCommit } from "../store/groupCommit.ts";
 import type { StoreReader } from "../store/store.ts";
 import type { Backlog } from "./backlog.ts";
+import type { BookJournal } from "./books/journal.ts";
 import type { ChainSync } from "./chainSync.ts";
 import type { NodeEvents } from "./events.ts";
 import type { Records } from "./records.ts";
@@ -15,6 +16,8 @@ export interface NodeContext {
   readonly committer: GroupCommit;
   /** What stands on the node beside its channels. */
   readonly records: Records;
+  /** Notes what the chain moved of our money, in the batch that makes it count. */
+  readonly bookJournal: BookJournal;
   readonly chain: ChainSync;
   readonly escrow: Escrow;
   readonly chainId: bigint;

@@ -15,6 +15,8 @@ import type { Database } from "../store/database.ts";
 import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
 import { Backlog } from "./backlog.ts";
+import { Books } from "./books/books.ts";
+import { BookJournal } from "./books/journal.ts";
 import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
@@ -44,7 +46,9 @@ export async function createNode(options: NodeOptions, seams: NodeSeams = {}): P
   const keys = deriveKeys(options.mnemonic);
   const database = await openDatabase(options.directory, seams.database);
   try {
-    return await start({ options, log, crypto, keys, database });
+    const records = new Records(database.store, database.committer);
+    const bookJournal = new BookJournal(records, database.store, database.committer);
+    return await start({ options, log, crypto, keys, database, records, bookJournal });
   } catch (error) {
     await database.close();
     throw error;
@@ -58,6 +62,8 @@ interface Ground {
   readonly crypto: Awaited<ReturnType<typeof createCrypto>>;
   readonly keys: ReturnType<typeof deriveKeys>;
   readonly database: Database;
+  readonly records: Records;
+  readonly bookJournal: BookJournal;
 }
 
 /** Parts that are called by others made before them, and by none before the node has started. */
@@ -84,7 +90,8 @@ async function start(ground: Ground): Promise<RivuletNode> {
       },
       store: database.store,
       committer: database.committer,
-      records: new Records(database.store, database.committer),
+      records: ground.records,
+      bookJournal: ground.bookJournal,
       chain,
       escrow,
       chainId: options.chainId,
@@ -119,7 +126,8 @@ async function start(ground: Ground): Promise<RivuletNode> {
     });
     parts = { channels, peers, recovery, upkeep };
     const paidOnce = new PaidOnce(database.store);
-    return { context, channels, opener, host, paidOnce, stop: () => upkeep.stop() };
+    const books = new Books(context);
+    return { context, channels, opener, host, paidOnce, books, stop: () => upkeep.stop() };
   });
   await parts!.upkeep.start();
   return node;
@@ -148,7 +156,7 @@ function createHost(
   });
 }
 
-function followChain({ options, database }: Ground, account: Account, parts: () => Parts) {
+function followChain({ options, database, bookJournal }: Ground, account: Account, parts: () => Parts) {
   const { chainId, poll, staleAfter = DEFAULT_STALE_AFTER } = options;
   const confirmations = options.confirmations ?? DEFAULT_CONFIRMATIONS;
   const eth = new Eth(new Rpc({ url: options.rpcUrl }));
@@ -178,6 +186,7 @@ function followChain({ options, database }: Ground, account: Account, parts: () 
     confirmations,
     ...(poll && { pollMs: poll.least }),
     onStatus: (status) => parts().upkeep.onPublisherStatus(status),
+    onMined: (cost) => bookJournal.noteGas(cost),
   });
   const escrow = new Escrow(options.escrow, eth);
   const chain = new ChainSync({ eth, watcher, publisher, escrow, staleAfter });

@@ -16,6 +16,7 @@ export interface NodeFailureFields {
   withdrawal_lapsed: { deadline: bigint };
   withdrawal_refused: { reason: string };
   transaction_failed: { reason: string };
+  update_missing: { channelId: string; nonce: bigint };
 }
 
 type NodeFailure = {
@@ -42,6 +43,7 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   withdrawal_refused:
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
+  update_missing: "the database lost this update; totals stay proven, the payments in it cannot be listed",
   node_stopped: "the node stopped; a payment already signed may still be paid, an id tells after the restart",
 };
 

@@ -12,6 +12,7 @@ import {
 } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
+import type { Books } from "./books/books.ts";
 import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { CloseOptions } from "./channel/closer.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
@@ -58,6 +59,7 @@ export interface NodeParts {
   readonly opener: Opener;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
+  readonly books: Books;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -84,6 +86,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** JSON records of whatever stands on this node, in its database. */
   get records(): Records {
     return this.#parts.context.records;
+  }
+
+  /** Double-entry books of everything this node was paid, paid and moved. */
+  get books(): Books {
+    return this.#parts.books;
   }
 
   /** Multiaddrs others can connect to. */

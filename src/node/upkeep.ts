@@ -50,6 +50,7 @@ export class Upkeep {
     const { channels, watcher, publisher, host, context, database, pledges } = this.#init;
     void context.committer.failed.then((error) => this.fail(error));
     await channels.scan();
+    await context.bookJournal.begin(context.stopping);
     try {
       await publisher.start();
       await watcher.start();

@@ -18,6 +18,7 @@ const TYPES = {
     "CooperativeClose(bytes32 channelId,uint256 transferred0,uint256 transferred1,uint256 deadline)",
   startClose: "StartClose(bytes32 channelId,uint256 deadline)",
   hello: "Hello(bytes peerId,bytes32 challenge)",
+  statement: "Statement(bytes32 hash)",
 } as const;
 
 export interface Withdrawal {
@@ -56,6 +57,7 @@ export class Digests {
   readonly #cooperativeClose: StructBuffer;
   readonly #startClose: StructBuffer;
   readonly #hello: StructBuffer;
+  readonly #statement: StructBuffer;
 
   constructor(chainId: bigint, escrow: Address, keccak256: Keccak256) {
     this.#keccak256 = keccak256;
@@ -75,6 +77,7 @@ export class Digests {
     this.#cooperativeClose = struct(TYPES.cooperativeClose, 4);
     this.#startClose = struct(TYPES.startClose, 2);
     this.#hello = struct(TYPES.hello, 2);
+    this.#statement = struct(TYPES.statement, 1);
   }
 
   balanceProof(channelId: Uint8Array, proof: BalanceProof): Uint8Array {
@@ -115,6 +118,13 @@ export class Digests {
     const { bytes } = this.#hello;
     bytes.set(this.#keccak256(peerId), 32);
     bytes.set(challenge, 64);
+    return this.#finish(bytes);
+  }
+
+  /** What a node signs under a statement of its books; `hash` covers all of its records. */
+  statement(hash: Uint8Array): Uint8Array {
+    const { bytes } = this.#statement;
+    bytes.set(hash, 32);
     return this.#finish(bytes);
   }
 

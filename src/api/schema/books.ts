@@ -9,7 +9,8 @@ export const TrialBalance = z
     /** What the books say this node owns, and what channels and wallet hold. */
     books: Amount,
     channels: Amount,
-    wallet: Amount,
+    /** Absent: the token's contract does not tell. */
+    wallet: Amount.optional(),
     balanced: z.boolean(),
   })
   .meta({ id: "TrialBalance" });

@@ -108,6 +108,7 @@ export class ChannelMailbox {
     const before = this.#state;
     this.#state = next;
     this.#noted = false;
+    ops.push(...this.context.bookJournal.ops(before, next, Date.now()));
     ops.push({ type: "put", key: this.#key, value: encodeChannelState(next, ++this.#sequence) });
     if (needsAttention(next) !== needsAttention(before)) {
       this.context.attend(this.channelId, needsAttention(next) || this.chainSide.awaitsBlock);

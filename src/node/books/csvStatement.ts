@@ -1,0 +1,108 @@
+import type { Address } from "../../protocol/index.ts";
+import { signerOf, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { type Account, accountsOf } from "./account.ts";
+import type { ChannelRecord, StatementRecord } from "./statementRecord.ts";
+
+const COLUMNS = [
+  "time",
+  "kind",
+  "token",
+  "debit",
+  "credit",
+  "amount",
+  "channel",
+  "peer",
+  "nonce",
+  "index",
+  "payment_id",
+  "reference",
+  "refund",
+  "label",
+  "transaction",
+] as const;
+
+type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
+
+const CHUNK_CHARS = 64 * 1024;
+
+/**
+ * A statement as CSV (RFC 4180): one movement per row with the accounts it debits and credits, amounts in the
+ * token's base unit. Rows are grouped by channel. It holds no evidence: that is what the JSON form is for.
+ */
+export async function* csvStatement(records: AsyncIterable<StatementRecord>): AsyncGenerator<string> {
+  let text = `${COLUMNS.join(",")}\r\n`;
+  let channel: ChannelRecord | undefined;
+  for await (const record of records) {
+    if (record.type === "channel") channel = record;
+    for (const row of rowsOf(record, channel)) {
+      text += `${COLUMNS.map((column) => cell(row[column] ?? "")).join(",")}\r\n`;
+    }
+    if (text.length < CHUNK_CHARS) continue;
+    yield text;
+    text = "";
+  }
+  yield text;
+}
+
+function* rowsOf(record: StatementRecord, channel: ChannelRecord | undefined): Generator<Row> {
+  if (record.type === "gas") {
+    const { time, transaction, amount } = record;
+    const of = { time: timeText(time), kind: "gas", token: ZERO_ADDRESS, amount, transaction };
+    yield { ...of, ...accountsOf("gas") };
+  }
+  if (channel === undefined) return;
+  const of = { token: channel.token, channel: channel.channelId, peer: peerOf(channel) };
+  if (record.type === "movement") {
+    const { kind, time, amount } = record;
+    yield { ...of, time: timeText(time), kind, ...movementAccounts(kind), ...unsigned(amount, kind) };
+  }
+  if (record.type !== "update") return;
+  for (const { index, paymentId, amount, reference, refund, label } of record.payments) {
+    yield {
+      ...of,
+      ...accountsOf(record.direction),
+      time: timeText(record.time),
+      kind: record.direction,
+      amount,
+      nonce: record.nonce,
+      index: `${index}`,
+      payment_id: paymentId,
+      reference: reference ?? "",
+      refund: refund ? "yes" : "",
+      label: label ?? "",
+    };
+  }
+}
+
+type Kind = "deposit" | "withdrawal" | "settlement";
+
+function movementAccounts(kind: Kind): { readonly debit: Account; readonly credit: Account } {
+  return accountsOf(kind === "settlement" ? "withdrawal" : kind);
+}
+
+/** What a reorganisation took back goes the other way, so that amounts are never negative. */
+function unsigned(amount: string, kind: Kind): Row {
+  if (!amount.startsWith("-")) return { amount };
+  const { debit, credit } = movementAccounts(kind);
+  return { amount: amount.slice(1), debit: credit, credit: debit };
+}
+
+function peerOf({ participants, signers, side }: ChannelRecord): Address {
+  const channel = {
+    participant0: participants[0],
+    participant1: participants[1],
+    signer0: signers[0],
+    signer1: signers[1],
+  };
+  return signerOf({ ...channel, token: ZERO_ADDRESS, challengePeriod: 0, salt: 0n }, side === 0 ? 1 : 0);
+}
+
+function timeText(time: number): string {
+  return time === 0 ? "" : new Date(time).toISOString();
+}
+
+/** A cell that a spreadsheet takes for a formula is a stranger's program: labels come from anywhere. */
+function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,141 @@
+import {
+  type Address,
+  type ChannelId,
+  type ChannelState,
+  channelIdFromBytes,
+  type Hex,
+} from "../../protocol/index.ts";
+import { decodeChannelState } from "../../store/channelRecord.ts";
+import type { GroupCommit } from "../../store/groupCommit.ts";
+import { channelIdOfKey, channelRange } from "../../store/keys.ts";
+import type { Op, StoreReader } from "../../store/store.ts";
+import type { ListOptions, Records } from "../records.ts";
+import { chainTotals, type GasPaid, type Movement, type MovementKind, movementsBetween } from "./movement.ts";
+
+const MOVEMENTS = "movement";
+const GAS = "gas";
+/** Transaction hash → its key among the others: the same receipt may be read twice. */
+const GAS_NOTED = "gasNoted";
+const MARKS = "books";
+const BEGUN = "begun";
+
+/** Digits of a time in milliseconds within a key, so that keys sort by it: until the year 33658. */
+const TIME_DIGITS = 15;
+
+/** Records per batch while the books begin. */
+const BATCH = 4_096;
+
+interface StoredMovement {
+  readonly kind: MovementKind;
+  readonly channelId: ChannelId;
+  readonly token: Address;
+  readonly amount: string;
+  readonly total: string;
+}
+
+interface StoredGas {
+  readonly intent: string;
+  readonly amount: string;
+}
+
+/** Half-open, Unix milliseconds. */
+export interface Period {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * What cannot be read off a channel's record and updates: when the chain moved our money, and what gas cost.
+ * Movements are derived from a channel's states and written in the very batch that makes the new state true.
+ */
+export class BookJournal {
+  readonly #records: Records;
+  readonly #store: StoreReader;
+  readonly #committer: GroupCommit;
+
+  constructor(records: Records, store: StoreReader, committer: GroupCommit) {
+    this.#records = records;
+    this.#store = store;
+    this.#committer = committer;
+  }
+
+  /** The records of what moved between two states of a channel, for the batch that writes the second. */
+  ops(before: ChannelState, after: ChannelState, time: number): Op[] {
+    if (before.terms.chain === after.terms.chain) return [];
+    const totals = chainTotals(before.terms.chain, before.side);
+    return movementsBetween(totals, after, time).map((movement) => this.#op(movement));
+  }
+
+  /**
+   * Opens the books of a database that was kept without: each channel's totals so far become its first movements.
+   * Does nothing the second time; cut off in the middle it begins again with the same records.
+   */
+  async begin(signal: AbortSignal): Promise<void> {
+    if ((await this.#records.get(MARKS, BEGUN)) !== undefined) return;
+    let ops: Op[] = [];
+    for await (const [key, value] of this.#store.range({ ...channelRange(), signal })) {
+      const state = decodeChannelState(channelIdFromBytes(channelIdOfKey(key)), value);
+      ops.push(...movementsBetween(undefined, state, 0).map((movement) => this.#op(movement)));
+      if (ops.length < BATCH) continue;
+      await this.#committer.commit(ops, { sync: false });
+      ops = [];
+    }
+    ops.push(this.#records.putOp(MARKS, BEGUN, { time: Date.now() }));
+    await this.#committer.commit(ops, { sync: true });
+  }
+
+  /** Notes what a mined transaction cost; the same transaction again changes nothing. */
+  async noteGas(gas: Omit<GasPaid, "time">): Promise<void> {
+    if ((await this.#records.get(GAS_NOTED, gas.hash)) !== undefined) return;
+    const key = `${timeText(Date.now())}/${gas.hash}`;
+    const value: StoredGas = { intent: gas.intent, amount: gas.amount.toString() };
+    const ops = [this.#records.putOp(GAS, key, value), this.#records.putOp(GAS_NOTED, gas.hash, key)];
+    await this.#committer.commit(ops, { sync: true });
+  }
+
+  /** In the order of time. */
+  async *movements({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<Movement> {
+    for await (const { key, value } of this.#list<StoredMovement>(MOVEMENTS, { from, to }, signal)) {
+      yield {
+        ...value,
+        time: timeOf(key),
+        amount: BigInt(value.amount),
+        total: BigInt(value.total),
+      };
+    }
+  }
+
+  /** In the order of time. */
+  async *gas({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<GasPaid> {
+    for await (const { key, value } of this.#list<StoredGas>(GAS, { from, to }, signal)) {
+      const hash = key.slice(TIME_DIGITS + 1) as Hex;
+      yield { time: timeOf(key), hash, intent: value.intent, amount: BigInt(value.amount) };
+    }
+  }
+
+  #list<Value>(namespace: string, { from, to }: Period, signal: AbortSignal | undefined) {
+    const options: ListOptions = { from: timeText(from), to: timeText(to), signal };
+    return this.#records.list<Value>(namespace, options);
+  }
+
+  #op({ kind, channelId, token, amount, total, time }: Movement): Op {
+    const value: StoredMovement = {
+      kind,
+      channelId,
+      token,
+      amount: amount.toString(),
+      total: total.toString(),
+    };
+    return this.#records.putOp(MOVEMENTS, `${timeText(time)}/${channelId}/${kind}/${total}`, value);
+  }
+}
+
+function timeText(time: number): string {
+  return Math.min(time, 10 ** TIME_DIGITS - 1)
+    .toString()
+    .padStart(TIME_DIGITS, "0");
+}
+
+function timeOf(key: string): number {
+  return Number(key.slice(0, TIME_DIGITS));
+}
