@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createCrypto } from "../../../src/crypto/index.ts";
 import { askChain } from "../../../src/node/books/chainEvidence.ts";
 import type { StatementFilter, StatementRecord } from "../../../src/node/books/statementRecord.ts";
@@ -59,7 +59,7 @@ beforeAll(async () => {
   await alice.node.deposit(open.channelId, 900n);
   await alice.node.close(closed.channelId);
   // The settlement may be seen before the publisher has looked at its own transaction.
-  await expect.poll(() => textOf(alice)).toContain("/closeCooperatively/");
+  await vi.waitUntil(async () => (await textOf(alice)).includes("/closeCooperatively/"), 30_000);
   whole = await textOf(alice);
 }, 120_000);
 
@@ -282,7 +282,7 @@ describe("the trial balance", () => {
 
   it("balances after a restart, and after a close alone", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT, token);
-    await expect.poll(async () => (await bob.node.channel(channelId)).sendCapacity).toBe(DEPOSIT);
+    await vi.waitUntil(async () => (await bob.node.channel(channelId)).sendCapacity === DEPOSIT, 30_000);
     await bob.node.pay({ channelId, amount: 40n });
     await alice.node.stop();
     await alice.restart();
