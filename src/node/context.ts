@@ -7,6 +7,7 @@ import type { Backlog } from "./backlog.ts";
 import type { BookJournal } from "./books/journal.ts";
 import type { ChainSync } from "./chainSync.ts";
 import type { NodeEvents } from "./events.ts";
+import type { History } from "./history/history.ts";
 import type { Records } from "./records.ts";
 
 /** What every part of the node works with. Made once by `createNode`, never changed. */
@@ -18,6 +19,8 @@ export interface NodeContext {
   readonly records: Records;
   /** Notes what the chain moved of our money, in the batch that makes it count. */
   readonly bookJournal: BookJournal;
+  /** What happened, for whoever asks later. */
+  readonly history: History;
   readonly chain: ChainSync;
   readonly escrow: Escrow;
   readonly chainId: bigint;

@@ -20,6 +20,8 @@ import { BookJournal } from "./books/journal.ts";
 import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { History } from "./history/history.ts";
+import { openHistory } from "./history/openHistory.ts";
 import { RivuletNode } from "./node.ts";
 import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
@@ -80,8 +82,10 @@ async function start(ground: Ground): Promise<RivuletNode> {
   const account = accountFromKey(keys.account, crypto);
   let parts: Parts;
   const host = await createHost(ground, account.address, () => parts);
+  const historyOf = await openHistory(database, options.eventLog);
   const node = new RivuletNode((events) => {
     const { chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
+    const history = historyOf(ground.records, () => parts.channels, stopping.signal);
     const context: NodeContext = {
       ports: {
         crypto,
@@ -92,12 +96,13 @@ async function start(ground: Ground): Promise<RivuletNode> {
       committer: database.committer,
       records: ground.records,
       bookJournal: ground.bookJournal,
+      history,
       chain,
       escrow,
       chainId: options.chainId,
       account: account.address,
       signer: host.signer,
-      emit: emitOf(events),
+      emit: emitOf(events, history),
       listens: (name) => events.listenerCount(name) > 0,
       log: ground.log,
       signEach: options.signEach ?? false,
@@ -194,8 +199,9 @@ function followChain({ options, database, bookJournal }: Ground, account: Accoun
 }
 
 /** What a listener throws becomes an uncaught exception of its own, outside whatever told it. */
-function emitOf(events: RivuletNode): NodeContext["emit"] {
+function emitOf(events: RivuletNode, history: History): NodeContext["emit"] {
   return (name, ...args) => {
+    history.hear(name, args[0]);
     try {
       (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
     } catch (error) {

@@ -17,6 +17,10 @@ export interface NodeFailureFields {
   withdrawal_refused: { reason: string };
   transaction_failed: { reason: string };
   update_missing: { channelId: string; nonce: bigint };
+  cursor_invalid: { cursor: string };
+  cursor_expired: { oldest: string };
+  history_off: Record<never, never>;
+  payment_unknown: { channelId: string; direction: string; nonce: bigint; index: bigint };
 }
 
 type NodeFailure = {
@@ -44,6 +48,11 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
   update_missing: "the database lost this update; totals stay proven, the payments in it cannot be listed",
+  cursor_invalid: "this is no cursor of this list",
+  cursor_expired:
+    "what followed this cursor is no longer kept, or the database was repaired; go on from the oldest",
+  history_off: "this node keeps no history; it is an option of the node",
+  payment_unknown: "there is no such payment",
   node_stopped: "the node stopped; a payment already signed may still be paid, an id tells after the restart",
 };
 

@@ -20,6 +20,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
+import type { History } from "./history/history.ts";
 import type { Opener, OpenOptions } from "./opener.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
@@ -91,6 +92,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** Double-entry books of everything this node was paid, paid and moved. */
   get books(): Books {
     return this.#parts.books;
+  }
+
+  /** What happened on this node: events, payments, labels. Recorded with the option `eventLog`. */
+  get history(): History {
+    return this.#parts.context.history;
   }
 
   /** Multiaddrs others can connect to. */

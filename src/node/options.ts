@@ -38,6 +38,11 @@ export interface NodeOptions {
   readonly log?: Logger;
   /** `"js"` forces pure-JS crypto. Default: native where it loads. */
   readonly crypto?: "native" | "js";
+  /**
+   * Records what happens (payments made final, channels, disputes) and indexes payments by time, for
+   * `node.history`. `keep`: how many events, 1,000,000 if not given. Default: nothing is recorded.
+   */
+  readonly eventLog?: { readonly keep?: number };
   /** Milliseconds between looks at the chain, least and most. Default 1,000 and 15,000. */
   readonly poll?: { readonly least: number; readonly most: number };
 }
@@ -47,6 +52,9 @@ export const DEFAULT_CHALLENGE_PERIODS = { least: 3600, most: MAX_CHALLENGE_PERI
 export const DEFAULT_PENDING_PER_PEER = 16;
 export const DEFAULT_CONFIRMATIONS = 12;
 export const DEFAULT_STALE_AFTER = 600;
+
+/** Events kept: at about 70 bytes, 70 MB and weeks of a busy node. */
+export const DEFAULT_KEPT_EVENTS = 1_000_000;
 
 /** Payments that may wait unsigned on one channel: at 34 bytes each about 240,000, seconds of work. */
 export const MAX_QUEUED_BYTES = 8 * 1024 * 1024;

@@ -31,6 +31,8 @@ class Merge {
   readonly done = Promise.withResolvers<void>();
   bytes = 0;
   sync = false;
+  /** Those who asked when everything up to here will be durable. */
+  durable: PromiseWithResolvers<void> | undefined;
 
   add(op: Op): void {
     const text = keyText(op.key);
@@ -64,6 +66,10 @@ export class GroupCommit {
   #timer: NodeJS.Timeout | undefined;
   #failure: StoreError | undefined;
   #closed = false;
+  /** The batch being written. */
+  #current: Merge | undefined;
+  /** Written batches that nobody has synced yet and somebody waits for. */
+  #awaited: PromiseWithResolvers<void>[] = [];
 
   constructor(options: GroupCommitOptions) {
     this.#store = options.store;
@@ -130,6 +136,23 @@ export class GroupCommit {
     return this.#closed ? Promise.reject(closedError()) : this.#enqueue([], 0, true);
   }
 
+  /**
+   * Resolves once everything committed so far survives a power cut, without asking the disk for more than it does
+   * anyway: an unsynced commit is synced soon after. Rejects with the committer's failure.
+   */
+  durable(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const last = this.#next ?? this.#current;
+    if (last !== undefined) {
+      last.durable ??= Promise.withResolvers<void>();
+      return last.durable.promise;
+    }
+    if (this.#synced === this.#written) return Promise.resolve();
+    const awaited = Promise.withResolvers<void>();
+    this.#awaited.push(awaited);
+    return awaited.promise;
+  }
+
   /** Flushes and refuses everything later. Does not close the store. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -167,6 +190,7 @@ export class GroupCommit {
     while (this.#next !== undefined) {
       const merge = this.#next;
       this.#next = undefined;
+      this.#current = merge;
       const room = this.#room;
       this.#room = undefined;
       room?.resolve();
@@ -191,9 +215,12 @@ export class GroupCommit {
     }
     await this.#store.write(batch, { sync: merge.sync });
     this.#written = sequence;
+    this.#current = undefined;
+    if (merge.durable !== undefined) this.#awaited.push(merge.durable);
     if (merge.sync) {
       this.#synced = sequence;
       this.#recordMark(sequence);
+      for (const awaited of this.#awaited.splice(0)) awaited.resolve();
     } else {
       this.#timer ??= setTimeout(this.#syncSoon, this.#syncAfterMs);
     }
@@ -211,6 +238,10 @@ export class GroupCommit {
     clearTimeout(this.#timer);
     merge.done.reject(error);
     this.#next?.done.reject(error);
+    for (const awaited of [merge.durable, this.#next?.durable, ...this.#awaited.splice(0)]) {
+      awaited?.promise.catch(() => {});
+      awaited?.reject(error);
+    }
     this.#next = undefined;
     this.#room?.promise.catch(() => {});
     this.#room?.reject(error);

@@ -19,6 +19,10 @@ export const KEYSPACE = {
   publisher: 0x21,
   /** Namespace, zero byte, key, as UTF-8 → JSON of what stands on the node, see `node/records.ts`. */
   record: 0x30,
+  /** Sequence (8) → one happening of the event log, see `node/history/`; sequence 0 is the log's head. */
+  event: 0x31,
+  /** Time ms (6), channel id (32), payer's side (1), first nonce (8) → last nonce (8) of updates written at that time. */
+  paymentTime: 0x32,
   /** Any key of the above → the bytes found there when they failed their checksum. Kept as evidence, never read. */
   quarantine: 0xf0,
 } as const;
@@ -100,6 +104,53 @@ export function pledgeKey(channelId: Uint8Array): Uint8Array {
 /** Every promised deposit. */
 export function pledgeRange(): Range {
   return prefixRange(Uint8Array.of(KEYSPACE.pledge));
+}
+
+/** `event ‖ sequence`. */
+export function eventKey(sequence: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = KEYSPACE.event;
+  putUint64(key, 1, BigInt(sequence));
+  return key;
+}
+
+/** The sequence within the key of an event. */
+export function sequenceOfEventKey(key: Uint8Array): number {
+  return Number(new DataView(key.buffer, key.byteOffset).getBigUint64(1));
+}
+
+/** Events with `from <= sequence < to`; without `to`, all from `from` on. */
+export function eventRange(from: number, to?: number): Range {
+  const lt = to === undefined ? prefixRange(Uint8Array.of(KEYSPACE.event)).lt : eventKey(to);
+  return { gte: eventKey(from), lt };
+}
+
+/** Latest time that fits its six bytes, Unix milliseconds. */
+export const MAX_KEY_TIME: number = 2 ** 48 - 1;
+
+/** `paymentTime ‖ time ‖ channelId ‖ payer ‖ nonce`: sorted by time over all channels. */
+export function paymentTimeKey(time: number, channelId: Uint8Array, payer: Side, nonce: bigint): Uint8Array {
+  const key = new Uint8Array(48);
+  key.set(paymentTimePrefix(time));
+  key.set(fixed("channel id", channelId, 32), 7);
+  key[39] = payer;
+  putUint64(key, 40, nonce);
+  return key;
+}
+
+/** Updates of all channels written at `from <= time < to`, Unix milliseconds. */
+export function paymentTimeRange(from: number, to: number): Range {
+  return { gte: paymentTimePrefix(from), lt: paymentTimePrefix(to) };
+}
+
+function paymentTimePrefix(time: number): Uint8Array {
+  const key = new Uint8Array(7);
+  const view = new DataView(key.buffer);
+  const ms = Math.min(Math.max(Math.trunc(time), 0), MAX_KEY_TIME);
+  key[0] = KEYSPACE.paymentTime;
+  view.setUint16(1, Math.floor(ms / 2 ** 32));
+  view.setUint32(3, ms % 2 ** 32);
+  return key;
 }
 
 const UTF8 = new TextEncoder();

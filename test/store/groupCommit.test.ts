@@ -228,6 +228,59 @@ describe("unsynced commits", () => {
   });
 });
 
+describe("whoever asks when something is durable", () => {
+  it("is told by the next sync there is, and asks for none", async () => {
+    const store = new HeldStore();
+    const { committer } = committerOn(store, { syncAfterMs: 60_000 });
+    await committer.durable();
+    const told: string[] = [];
+    const ask = (name: string) => void committer.durable().then(() => told.push(name));
+    void committer.commit([put(1, 1)], { sync: false });
+    ask("queued");
+    await ticks();
+    ask("being written");
+    store.writes[0]!.finish();
+    await ticks();
+    ask("written");
+    await ticks();
+    expect([told, store.writes.length]).toEqual([[], 1]);
+    void committer.commit([put(2, 2)], { sync: true });
+    await ticks();
+    expect(told).toEqual([]);
+    store.writes[1]!.finish();
+    await ticks();
+    expect(told.sort()).toEqual(["being written", "queued", "written"]);
+    store.hold = false;
+    await committer.durable();
+    await committer.close();
+  });
+
+  it("may ask again in the moment it is told", async () => {
+    const { committer } = committerOn(new MemoryStore(), { syncAfterMs: 1 });
+    for (let i = 0; i < 50; i++) {
+      void committer.commit([put(i, i)], { sync: i % 2 === 0 });
+      await committer.durable();
+      await committer.durable();
+    }
+    expect(committer.progress.synced).toBe(committer.progress.written);
+    await committer.close();
+  });
+
+  it("is told of the failure instead", async () => {
+    const store = new HeldStore();
+    const { committer } = committerOn(store, { syncAfterMs: 60_000 });
+    committer.commit([put(1, 1)], { sync: false }).catch(() => {});
+    const first = committer.durable();
+    await ticks();
+    committer.commit([put(2, 2)], { sync: false }).catch(() => {});
+    const second = committer.durable();
+    store.writes[0]!.fail(new Error("gone"));
+    await expect(first).rejects.toMatchObject({ code: "store_failed" });
+    await expect(second).rejects.toMatchObject({ code: "store_failed" });
+    await expect(committer.durable()).rejects.toMatchObject({ code: "store_failed" });
+  });
+});
+
 describe("a failed write", () => {
   it.each([
     ["IO error: /db/000003.log: No space left on device", "disk_full"],

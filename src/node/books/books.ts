@@ -44,12 +44,12 @@ export class Books {
 
   /** A statement with its evidence as JSON, or as CSV without; in pieces, as it is read from the database. */
   statement(format: "json" | "csv", filter: StatementFilter, signal?: AbortSignal): AsyncGenerator<string> {
-    const { store, ports, account, signer, chainId, escrow, stopping } = this.#context;
+    const { store, ports, history, account, signer, chainId, escrow, stopping } = this.#context;
     const records = statementRecords({
       books: this,
       store,
       ports,
-      labels: async () => new Map(),
+      labels: (payments) => history.labels.of(payments),
       node: { account, signer, chainId: `${chainId}`, escrow: escrow.address, madeAt: Date.now() },
       filter,
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),

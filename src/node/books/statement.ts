@@ -1,6 +1,7 @@
 import {
   type ChannelId,
   type ChannelState,
+  type Hex,
   type LedgerPorts,
   readTransfers,
   type SignedProof,
@@ -25,12 +26,14 @@ import type {
 } from "./statementRecord.ts";
 import { type Totals, TotalsByToken } from "./totals.ts";
 
-/** The labels of an update's payments, by index. */
+/** One label, or undefined, per payment. */
 export type LabelsOf = (
-  channelId: ChannelId,
-  direction: Direction,
-  nonce: bigint,
-) => Promise<ReadonlyMap<number, string>>;
+  payments: readonly {
+    readonly channelId: ChannelId;
+    readonly direction: Direction;
+    readonly paymentId: Hex;
+  }[],
+) => Promise<readonly (string | undefined)[]>;
 
 export interface StatementInit {
   readonly books: Books;
@@ -213,7 +216,7 @@ async function* directionRecords(
   direction: Direction,
   totals: Totals,
 ): AsyncGenerator<StatementRecord> {
-  const { filter, labels, ports, signal } = init;
+  const { ports, signal } = init;
   const end = closing[direction].nonce;
   if (end === 0n) return;
   // A direction in which nothing happened is proven all the same: its totals are part of the balance.
@@ -223,8 +226,7 @@ async function* directionRecords(
     const { nonce } = timed.update.proof;
     last.proof = timed.update.proof;
     const beyond = nonce > end;
-    const named = await labels(state.id, direction, nonce);
-    const payments = beyond ? [] : paymentLines(timed, named, filter.label);
+    const payments = beyond ? [] : await paymentLines(timed, state.id, direction, init);
     totals.payments += payments.length;
     for (const { amount } of payments) totals[direction] += BigInt(amount);
     yield updateRecord(timed, direction, payments, beyond);
@@ -232,27 +234,25 @@ async function* directionRecords(
   yield proofRecord(direction, last.proof);
 }
 
-function paymentLines(
+async function paymentLines(
   { update }: TimedUpdate,
-  labels: ReadonlyMap<number, string>,
-  wanted: string | undefined,
-): PaymentLine[] {
+  channelId: ChannelId,
+  direction: Direction,
+  { labels, filter }: StatementInit,
+): Promise<PaymentLine[]> {
   const lines: PaymentLine[] = [];
-  let index = -1;
   for (const { paymentId, amount, reference, refund } of readTransfers(update.entries)) {
-    index++;
-    const label = labels.get(index);
-    if (wanted !== undefined && label !== wanted) continue;
     lines.push({
-      index,
+      index: lines.length,
       paymentId: toHex(paymentId),
       amount: `${amount}`,
       ...(reference !== undefined && { reference: toHex(reference) }),
       ...(refund && { refund: true as const }),
-      ...(label !== undefined && { label }),
     });
   }
-  return lines;
+  const named = await labels(lines.map(({ paymentId }) => ({ channelId, direction, paymentId })));
+  const labelled = lines.map((line, at) => (named[at] === undefined ? line : { ...line, label: named[at] }));
+  return labelled.filter(({ label }) => filter.label === undefined || label === filter.label);
 }
 
 function updateRecord(

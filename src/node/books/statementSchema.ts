@@ -16,7 +16,7 @@ const signature = hex(/^0x([0-9a-f]{130})?$/);
 const entries = hex(/^0x([0-9a-f]{2}){1,131072}$/);
 const time = z.int().nonnegative();
 const direction = z.enum(["sent", "received"]);
-const label = z.string().min(1).max(64);
+const label = z.string().min(1).max(256);
 
 const position = z.strictObject({ nonce, transferred: unsigned, history: bytes32 });
 const standing = z.strictObject({

@@ -43,6 +43,8 @@ export class Establisher {
   #dropped = false;
   /** How far returned updates have brought our lost direction. */
   #progress: BalanceProof | undefined;
+  /** When this session began to return them: all of them are written down, and found again, under this time. */
+  #returnedAt = 0;
 
   constructor(mailbox: ChannelMailbox) {
     this.#mailbox = mailbox;
@@ -116,7 +118,10 @@ export class Establisher {
     }
     const { state } = step;
     await this.#mailbox.commit(state, [], state.behind !== undefined);
-    if (state.behind !== undefined) this.#progress ??= state.sent;
+    if (state.behind !== undefined && this.#progress === undefined) {
+      this.#progress = state.sent;
+      this.#returnedAt = Date.now();
+    }
     this.#mailbox.payer.settleTo(state.acknowledged);
     this.#inTheBackground(session, () => this.#resend(session, step));
   }
@@ -180,7 +185,7 @@ export class Establisher {
       {
         type: "put",
         key: updateKey(state.idBytes, state.side, update.proof.nonce),
-        value: encodeUpdate(update, Date.now()),
+        value: encodeUpdate(update, this.#returnedAt),
       },
     ];
     if (step.kind === "missing") {
@@ -194,7 +199,7 @@ export class Establisher {
       await this.#indexReturned(state.sent.nonce + 1n, update.proof.nonce);
       indexOps(state.idBytes, update, ops);
     }
-    await this.#mailbox.commit(step.state, ops, true);
+    await this.#mailbox.commit(step.state, ops, true, this.#returnedAt);
     this.#mailbox.payer.settleTo(step.state.acknowledged);
     clearTimeout(this.#patience);
     this.#patience = undefined;

@@ -21,6 +21,12 @@ import { Payee } from "./payee.ts";
 import { Payer } from "./payer.ts";
 import { Withdrawer } from "./withdrawer.ts";
 
+/**
+ * How long an acknowledgement may wait for a commit that takes it along, when the history is to tell of it: longer
+ * than a busy channel takes for its next one, shorter than anybody notices.
+ */
+const NOTED_MS = 5;
+
 /** Applications that wait for one channel to reach a state; more than a handful is a leak. */
 const MAX_WAITERS = 1024;
 
@@ -50,9 +56,12 @@ export class ChannelMailbox {
   readonly since = Date.now();
   readonly #waiters = new Set<Waiter>();
   #state: ChannelState;
+  /** The state as it was last written. */
+  #written: ChannelState;
   #sequence: number;
   /** Something was noted and not written yet. */
   #noted = false;
+  #noting: NodeJS.Timeout | undefined;
   /** Commits on their way to the disk, whose effects are still to come. */
   #writing = 0;
   /** The credits last told to the peer on this session. */
@@ -63,6 +72,7 @@ export class ChannelMailbox {
     this.channelId = state.id;
     this.peer = addressFromBytes(state.counterpartySigner);
     this.#state = state;
+    this.#written = state;
     this.#sequence = sequence;
     this.#key = channelKey(state.idBytes);
     this.payer = new Payer(this);
@@ -102,13 +112,16 @@ export class ChannelMailbox {
 
   /**
    * Makes `next` the state and writes it together with `ops`; resolves once written, or with `sync` once durable.
-   * Effects come after. A failed write stops the node: nothing that follows could be trusted.
+   * Effects come after. A failed write stops the node: nothing that follows could be trusted. `time`: the one that
+   * updates among `ops` carry, Unix milliseconds.
    */
-  async commit(next: ChannelState, ops: Op[], sync: boolean): Promise<void> {
+  async commit(next: ChannelState, ops: Op[], sync: boolean, time = Date.now()): Promise<void> {
     const before = this.#state;
+    this.context.history.record(this.#written, next, ops, time);
     this.#state = next;
+    this.#written = next;
     this.#noted = false;
-    ops.push(...this.context.bookJournal.ops(before, next, Date.now()));
+    ops.push(...this.context.bookJournal.ops(before, next, time));
     ops.push({ type: "put", key: this.#key, value: encodeChannelState(next, ++this.#sequence) });
     if (needsAttention(next) !== needsAttention(before)) {
       this.context.attend(this.channelId, needsAttention(next) || this.chainSide.awaitsBlock);
@@ -127,8 +140,16 @@ export class ChannelMailbox {
   note(next: ChannelState): void {
     this.#state = next;
     this.#noted = true;
+    if (this.context.history.isOn) this.#noting ??= setTimeout(this.#writeNoted, NOTED_MS).unref();
     this.#wake();
   }
+
+  /** What nobody took along. */
+  readonly #writeNoted = (): void => {
+    this.#noting = undefined;
+    if (this.context.stopping.aborted) return;
+    this.rest().catch((error: unknown) => this.fail(error));
+  };
 
   /** Resolves with the first state that satisfies `wanted`; rejects with the signal's reason. */
   until(wanted: (state: ChannelState) => boolean, signal: AbortSignal): Promise<ChannelState> {

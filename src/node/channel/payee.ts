@@ -114,12 +114,13 @@ export class Payee {
     if (result.taken > 0) {
       const taken = updates.slice(0, result.taken);
       const payer = otherSide(state.side);
+      const time = Date.now();
       const ops: Op[] = taken.map((update) => ({
         type: "put",
         key: updateKey(state.idBytes, payer, update.proof.nonce),
-        value: encodeUpdate(update, Date.now()),
+        value: encodeUpdate(update, time),
       }));
-      await this.#mailbox.commit(result.state, ops, true);
+      await this.#mailbox.commit(result.state, ops, true, time);
       if (!result.evidence) this.#accept(taken, run[result.taken - 1]!.session);
       this.#release();
     }

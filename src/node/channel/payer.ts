@@ -263,6 +263,7 @@ export class Payer {
     const updates: Update[] = [];
     const ops: Op[] = [];
     let state = this.#mailbox.state;
+    const time = Date.now();
     for (const chunk of this.#outbox.take(this.#room())) {
       const step = sendUpdate(state, chunk.entries(), context.ports);
       if (!step.ok) {
@@ -271,10 +272,10 @@ export class Payer {
       }
       state = step.state;
       updates.push(step.update);
-      this.#record(state, step.update, chunk, ops);
+      this.#record(state, step.update, chunk, time, ops);
     }
     if (updates.length === 0) return;
-    await this.#mailbox.commit(state, ops, false);
+    await this.#mailbox.commit(state, ops, false, time);
     // A session that ended meanwhile is resent to from the store, once the next one is re-established.
     if (this.#mailbox.session !== session) return;
     let flowing = true;
@@ -283,12 +284,12 @@ export class Payer {
     if (!flowing) await session.drained().catch(() => {});
   }
 
-  #record(state: ChannelState, update: Update, chunk: Chunk, ops: Op[]): void {
+  #record(state: ChannelState, update: Update, chunk: Chunk, time: number, ops: Op[]): void {
     const { nonce } = update.proof;
     ops.push({
       type: "put",
       key: updateKey(state.idBytes, state.side, nonce),
-      value: encodeUpdate(update, Date.now()),
+      value: encodeUpdate(update, time),
     });
     indexOps(state.idBytes, update, ops);
     this.#inFlight.push({ nonce, tickets: chunk.tickets });

@@ -3,7 +3,7 @@ import { createCrypto } from "../../../src/crypto/index.ts";
 import { askChain } from "../../../src/node/books/chainEvidence.ts";
 import type { StatementFilter, StatementRecord } from "../../../src/node/books/statementRecord.ts";
 import { type AskChain, type VerificationReport, verifyStatement } from "../../../src/node/books/verify.ts";
-import { type Address, ZERO_ADDRESS } from "../../../src/protocol/index.ts";
+import { type Address, toHex, ZERO_ADDRESS } from "../../../src/protocol/index.ts";
 import { CHALLENGE_PERIOD, openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
 
 const DEPOSIT = 10n ** 15n;
@@ -53,7 +53,15 @@ beforeAll(async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   middle = Date.now();
   await new Promise((resolve) => setTimeout(resolve, 5));
-  await alice.node.pay({ channelId: open.channelId, amount: 1_000n, reference: new Uint8Array(32).fill(7) });
+  const id = new Uint8Array(16).fill(9);
+  const named = { channelId: open.channelId, direction: "sent", paymentId: toHex(id) } as const;
+  await alice.node.history.labels.put(named, "article");
+  await alice.node.pay({
+    channelId: open.channelId,
+    amount: 1_000n,
+    id,
+    reference: new Uint8Array(32).fill(7),
+  });
   await bob.node.pay({ channelId: closed.channelId, amount: 3_000n });
   await alice.node.withdraw(open.channelId, 500n);
   await alice.node.deposit(open.channelId, 900n);
@@ -126,6 +134,15 @@ describe("a statement", () => {
       "end",
     ]);
     expect((await verify(await textOf(alice, { peer: bob.node.signer }))).channels).toBe(2);
+  });
+
+  it("of one label lists those payments, with the whole evidence", async () => {
+    const text = await textOf(alice, { label: "article" });
+    const report = await verify(text, await chainOf());
+    expect(report.findings).toEqual([]);
+    expect(report.payments).toBe(1);
+    expect(report.totals.find((of) => of.token === token)).toMatchObject({ sent: "1000", received: "0" });
+    expect((await textOf(alice, { label: "article" }, "csv")).match(/,sent,/g)).toHaveLength(1);
   });
 
   it("as CSV has a row per movement, and debits that equal credits account by account", async () => {
