@@ -1,9 +1,10 @@
 import { Interface } from "ethers/abi";
 import type { Address } from "../protocol/address.ts";
-import type { Hex } from "../protocol/bytes.ts";
+import { fromHex, type Hex } from "../protocol/bytes.ts";
+import { displayText } from "./displayText.ts";
 import { ChainError } from "./error.ts";
-import type { Call, Eth } from "./eth.ts";
-import type { CallOptions } from "./rpc.ts";
+import type { Call, Eth, ViewOptions } from "./eth.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 
 const ABI = new Interface([
   "function approve(address spender, uint256 amount)",
@@ -11,10 +12,18 @@ const ABI = new Interface([
   "function balanceOf(address account) view returns (uint256)",
   "function decimals() view returns (uint256)",
   "function symbol() view returns (string)",
+  "function name() view returns (string)",
 ]);
 
-/** Longest symbol kept: it is shown to people, and a stranger chose it. */
-export const MAX_SYMBOL_CHARS = 16;
+/** Longest symbol and name kept, in characters: they are shown to people, and a stranger chose them. */
+export const MAX_SYMBOL_CHARS = 32;
+export const MAX_NAME_CHARS = 64;
+
+/** Most gas a token may burn to describe itself: a hundred times what any honest one needs, a moment's work of a server. */
+const DESCRIPTION_GAS = 1_000_000n;
+
+/** Longest description looked at, hex digits: what is longer is not meant to be read. */
+const MAX_DESCRIPTION_DIGITS = 16_384;
 
 /** Decimals above this are a token's mistake or a trap for formatting. */
 export const MAX_DECIMALS = 36;
@@ -56,12 +65,21 @@ export class Erc20 {
     return value <= BigInt(MAX_DECIMALS) ? Number(value) : undefined;
   }
 
-  /** Printable ASCII only; reads the old `bytes32` form too (MKR, SAI). */
+  /** Safe to show: see {@link displayText}. Reads the old `bytes32` form too (MKR, SAI). */
   async symbol(options: CallOptions): Promise<string | undefined> {
-    const answer = await this.#optional("symbol", options);
-    if (answer === undefined) return undefined;
-    const text = answer.length === 66 ? asciiOf(answer) : stringOf(answer);
-    const clean = (text ?? "").replace(/[^\x21-\x7e]/g, "").slice(0, MAX_SYMBOL_CHARS);
+    return await this.#text("symbol", MAX_SYMBOL_CHARS, options);
+  }
+
+  /** Like {@link symbol}. */
+  async name(options: CallOptions): Promise<string | undefined> {
+    return await this.#text("name", MAX_NAME_CHARS, options);
+  }
+
+  async #text(field: "symbol" | "name", most: number, options: CallOptions): Promise<string | undefined> {
+    const answer = await this.#optional(field, options);
+    if (answer === undefined || answer.length > MAX_DESCRIPTION_DIGITS) return undefined;
+    const text = answer.length === 66 ? wordText(answer) : stringOf(field, answer);
+    const clean = displayText(text ?? "", most);
     return clean === "" ? undefined : clean;
   }
 
@@ -76,7 +94,7 @@ export class Erc20 {
   /** The answer, or undefined when the token reverts or has no such function. */
   async #optional(name: string, options: CallOptions): Promise<Hex | undefined> {
     try {
-      const answer = await this.#call(name, [], options);
+      const answer = await this.#call(name, [], { ...options, gas: DESCRIPTION_GAS });
       return answer === "0x" ? undefined : answer;
     } catch (error) {
       if (error instanceof ChainError && error.code === "rpc_error") return undefined;
@@ -84,20 +102,26 @@ export class Erc20 {
     }
   }
 
-  #call(name: string, values: unknown[], options: CallOptions): Promise<Hex> {
+  #call(name: string, values: unknown[], options: ViewOptions): Promise<Hex> {
     const data = ABI.encodeFunctionData(name, values) as Hex;
     return this.#eth.call(undefined, { to: this.address, data, value: 0n }, "latest", options);
   }
 }
 
-function asciiOf(word: Hex): string {
-  const bytes = word.slice(2).match(/../g) ?? [];
-  return bytes.map((byte) => String.fromCharCode(Number.parseInt(byte, 16))).join("");
+/** The text in one word, up to its first zero byte; undefined when it is no UTF-8. */
+function wordText(word: Hex): string | undefined {
+  const bytes = fromHex(word);
+  const end = bytes.indexOf(0);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(end === -1 ? bytes : bytes.subarray(0, end));
+  } catch {
+    return undefined;
+  }
 }
 
-function stringOf(answer: Hex): string | undefined {
+function stringOf(field: "symbol" | "name", answer: Hex): string | undefined {
   try {
-    return String(ABI.decodeFunctionResult("symbol", answer)[0]);
+    return String(ABI.decodeFunctionResult(field, answer)[0]);
   } catch {
     return undefined;
   }

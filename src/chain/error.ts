@@ -26,6 +26,9 @@ export type ChainFailure =
       readonly told: number;
     }
   | { readonly code: "wrong_chain"; readonly expected: bigint; readonly actual: bigint }
+  /** `endpoint` counts from 1: the URL itself is not shown, since it may hold a key. */
+  | { readonly code: "rpc_url_invalid"; readonly endpoint: number; readonly reason: string }
+  | { readonly code: "fee_policy_invalid"; readonly field: string; readonly reason: string }
   | { readonly code: "contract_missing"; readonly address: string }
   /** The chain has no EIP-1559 base fee; the publisher signs nothing else. */
   | { readonly code: "fee_market_missing"; readonly block: number }

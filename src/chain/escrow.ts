@@ -7,7 +7,7 @@ import type { BalanceProof } from "../protocol/proof.ts";
 import { ChainError } from "./error.ts";
 import type { BlockTag, Call, Eth } from "./eth.ts";
 import { IChannelEscrow__factory } from "./generated/factories/interfaces/IChannelEscrow__factory.js";
-import type { CallOptions } from "./rpc.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 
 /** The escrow's ABI: functions, events and errors. */
 export const escrowInterface = IChannelEscrow__factory.createInterface();

@@ -1,7 +1,7 @@
 import type { Address } from "../protocol/address.ts";
 import type { Hex } from "../protocol/bytes.ts";
-import { ChainError } from "./error.ts";
-import type { CallOptions, Rpc } from "./rpc.ts";
+import { ChainError, type ChainFailure } from "./error.ts";
+import type { CallOptions, JsonRpc } from "./jsonRpc.ts";
 
 /** A block's header, as far as the node needs it. */
 export interface Header {
@@ -48,15 +48,25 @@ export interface Call {
 /** Which state to read: the newest block's, or exactly the block with this hash (EIP-1898), which no reorganisation can swap. */
 export type BlockTag = "latest" | number | { readonly blockHash: Hex };
 
+export interface ViewOptions extends CallOptions {
+  /** Most gas the call may burn on the server; its own bound where absent. */
+  readonly gas?: bigint;
+}
+
 /** Most logs one answer may hold; more is treated as too wide a range. */
 const MAX_LOGS_PER_ANSWER = 50_000;
 
 /** The JSON-RPC methods the node uses, with every answer's shape checked. Throws {@link ChainError}. */
 export class Eth {
-  readonly #rpc: Rpc;
+  readonly #rpc: JsonRpc;
 
-  constructor(rpc: Rpc) {
+  constructor(rpc: JsonRpc) {
     this.#rpc = rpc;
+  }
+
+  /** Says that what was answered last cannot be true. True if another server will be asked instead. */
+  doubt(failure: ChainFailure): boolean {
+    return this.#rpc.doubt?.(failure) ?? false;
   }
 
   async chainId(options: CallOptions): Promise<bigint> {
@@ -127,9 +137,11 @@ export class Eth {
   }
 
   /** The return data of a call performed on the state of `at`. A revert is `rpc_error` with its data. */
-  async call(from: Address | undefined, call: Call, at: BlockTag, options: CallOptions): Promise<Hex> {
+  async call(from: Address | undefined, call: Call, at: BlockTag, options: ViewOptions): Promise<Hex> {
     const block = typeof at === "object" ? { blockHash: at.blockHash, requireCanonical: true } : tagOf(at);
-    return hexOf(await this.#rpc.call("eth_call", [callParams(from, call), block], options), "eth_call");
+    const params = callParams(from, call);
+    if (options.gas !== undefined) params.gas = quantity(options.gas);
+    return hexOf(await this.#rpc.call("eth_call", [params, block], options), "eth_call");
   }
 
   /** Hands in a signed transaction; never retried here, since the publisher does. */

@@ -1,3 +1,5 @@
+import { ChainError } from "./error.ts";
+
 /** EIP-1559 fees of one transaction, wei per gas. */
 export interface Fees {
   readonly maxFee: bigint;
@@ -37,11 +39,44 @@ export const DEFAULT_FEE_POLICY: FeePolicy = {
   maxPriority: 50n * GWEI,
 };
 
-/** Offers made before a deadline however little time is left: a tenth of the rest each. */
-const OFFERS_TO_DEADLINE = 10;
-
 /** No pool takes replacements faster than blocks come. */
 const MIN_BUMP_MS = 1_000;
+
+/**
+ * The default policy with `changes`. A ceiling above the default urgent one lifts that one too; a ceiling below the
+ * default priority bounds lowers them. Throws `fee_policy_invalid`.
+ */
+export function feePolicyOf(changes: Partial<FeePolicy> = {}): FeePolicy {
+  const given = { ...DEFAULT_FEE_POLICY, ...changes };
+  for (const field of ["ceiling", "urgentCeiling", "minPriority", "maxPriority"] as const) {
+    const least = field === "minPriority" ? 0n : 1n;
+    if (typeof given[field] !== "bigint" || given[field] < least)
+      throw invalid(field, "wei per gas, as a bigint above zero");
+  }
+  const { urgencySeconds, bumpAfterMs, ceiling } = given;
+  if (!(Number.isSafeInteger(urgencySeconds) && urgencySeconds > 0))
+    throw invalid("urgencySeconds", "whole seconds above zero");
+  if (!(Number.isSafeInteger(bumpAfterMs) && bumpAfterMs >= MIN_BUMP_MS)) {
+    throw invalid("bumpAfterMs", `whole milliseconds, at least ${MIN_BUMP_MS}`);
+  }
+  const policy = {
+    ...given,
+    urgentCeiling: changes.urgentCeiling ?? max(ceiling, given.urgentCeiling),
+    maxPriority: changes.maxPriority ?? min(ceiling, given.maxPriority),
+    minPriority: changes.minPriority ?? min(ceiling, given.minPriority),
+  };
+  if (policy.urgentCeiling < ceiling) throw invalid("urgentCeiling", "not below the ceiling");
+  if (policy.minPriority > policy.maxPriority) throw invalid("minPriority", "not above maxPriority");
+  if (policy.maxPriority > ceiling) throw invalid("maxPriority", "not above the ceiling");
+  return policy;
+}
+
+function invalid(field: keyof FeePolicy, reason: string): ChainError {
+  return new ChainError({ code: "fee_policy_invalid", field, reason });
+}
+
+/** Offers made before a deadline however little time is left: a tenth of the rest each. */
+const OFFERS_TO_DEADLINE = 10;
 
 /** The most to pay with `remaining` seconds to the deadline (undefined: none; negative: passed). */
 export function ceilingAt(policy: FeePolicy, remaining: number | undefined): bigint {

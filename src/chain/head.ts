@@ -1,6 +1,6 @@
 import { ChainError, type ChainFailure } from "./error.ts";
 import type { Eth, Header } from "./eth.ts";
-import type { CallOptions } from "./rpc.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 import type { Trail } from "./trail.ts";
 
 /** What a head may claim before it is taken for a lie. */

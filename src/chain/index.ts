@@ -12,12 +12,20 @@ export {
 } from "./escrow.ts";
 export { type BlockTag, type Call, Eth, type Header, type RawLog, type Receipt } from "./eth.ts";
 export { decodeEvent, type EscrowEvent, type EventPlace } from "./event.ts";
-export { DEFAULT_FEE_POLICY, type FeePolicy } from "./fees.ts";
+export {
+  type EndpointNews,
+  type EndpointStatus,
+  FailoverRpc,
+  type FailoverRpcInit,
+} from "./failover.ts";
+export { DEFAULT_FEE_POLICY, type FeePolicy, feePolicyOf } from "./fees.ts";
 export type { Failed, Intent, Outcome, Progress, Refused, WaitReason } from "./intent.ts";
 export { Journal, type JournalOp, type JournalStore } from "./journal.ts";
+export type { CallOptions, JsonRpc } from "./jsonRpc.ts";
+export { type ChainPreset, chainPreset, chainPresets, type KnownToken } from "./presets.ts";
 export { MAX_OPEN, Publisher, type PublisherInit, type PublisherStatus } from "./publisher.ts";
 export { decodeRevert, type Revert } from "./revert.ts";
-export { type CallOptions, Rpc, type RpcInit } from "./rpc.ts";
+export { Rpc, type RpcInit } from "./rpc.ts";
 export {
   type ChainNotice,
   DEFAULT_MAX_FUTURE_SECONDS,

@@ -1,7 +1,7 @@
 import type { Address } from "../protocol/address.ts";
 import { ChainError } from "./error.ts";
 import type { Eth, RawLog } from "./eth.ts";
-import type { CallOptions } from "./rpc.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 
 /** Most blocks of one getLogs: what the strictest common public servers allow without an account is tried on refusal. */
 const MAX_LOG_RANGE = 5_000;

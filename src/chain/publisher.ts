@@ -421,6 +421,9 @@ export class Publisher {
     this.#checked = false;
     const failure = failureOf(error);
     if (failure === undefined) this.#unsure = true;
+    else if (failure.code === "rpc_inconsistent" || failure.code === "rpc_bad_answer") {
+      this.#init.eth.doubt(failure);
+    }
     for (const job of this.#jobs.values()) job.wait(failure === undefined ? "stalled" : "rpc_down");
     if (this.#outage) return;
     this.#outage = true;

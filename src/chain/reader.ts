@@ -2,8 +2,8 @@ import type { ChannelId } from "../protocol/channel.ts";
 import { ChainError } from "./error.ts";
 import type { Eth, Header, RawLog } from "./eth.ts";
 import { decodeEvent, type EscrowEvent } from "./event.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 import type { LogRange } from "./logRange.ts";
-import type { CallOptions } from "./rpc.ts";
 import { logKey, type Trail, type TrailEvent } from "./trail.ts";
 import type { ChainNotice } from "./watcher.ts";
 

@@ -1,6 +1,8 @@
-import pRetry from "p-retry";
-import { ChainError, type ChainFailure } from "./error.ts";
-import { sleep } from "./wait.ts";
+import { MAX_ANSWER_BYTES, parseAnswer, throwError, tooLarge } from "./answer.ts";
+import { ChainError } from "./error.ts";
+import type { CallOptions, JsonRpc } from "./jsonRpc.ts";
+import { Places } from "./places.ts";
+import { retried } from "./retry.ts";
 
 /** What a JSON-RPC client needs; every bound has a default. */
 export interface RpcInit {
@@ -14,40 +16,18 @@ export interface RpcInit {
   readonly retryMinMs?: number;
 }
 
-export interface CallOptions {
-  readonly signal: AbortSignal;
-  readonly retries?: number;
-}
-
-/** Calls on the wire at once: public servers count bursts, and nothing here is faster for more. */
-export const MAX_CALLS_IN_FLIGHT = 8;
-
-/** Calls waiting for a place: a restart may read the state of every channel; beyond it callers are too many. */
-const MAX_CALLS_QUEUED = 200_000;
-
-/** Largest answer read: far above a bounded getLogs, far below what hurts the process. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-
-/** Longest pause between attempts, and the most of a server's `Retry-After` that is honoured. */
-const MAX_RETRY_PAUSE_MS = 10_000;
-
-const TOO_LARGE =
-  /more than [\d,]+ (results|logs|blocks)|too many (results|logs|blocks)|(block )?range .*(too|limit|exceed|large|wide)|response size|limited to a? ?[\d,]+|exceeds? .*(range|results|block)|result set|max(imum)? .*range/i;
-
-/** Which failures the same call may outlive. */
-function isTransient(failure: ChainFailure): boolean {
-  return failure.code === "rpc_down" || failure.code === "rpc_rate_limited";
-}
+export const DEFAULT_TIMEOUT_MS = 10_000;
+export const DEFAULT_RETRIES = 3;
+export const DEFAULT_RETRY_MIN_MS = 250;
 
 /** A bounded JSON-RPC client over `fetch`: cancellable, timed, retried with backoff and jitter, coded errors. */
-export class Rpc {
+export class Rpc implements JsonRpc {
   readonly #url: string;
   readonly #authorization: string | undefined;
   readonly #timeoutMs: number;
   readonly #retries: number;
   readonly #retryMinMs: number;
-  readonly #waiting: (() => void)[] = [];
-  #inFlight = 0;
+  readonly #places = new Places();
   #nextId = 1;
 
   constructor(init: RpcInit) {
@@ -59,9 +39,9 @@ export class Rpc {
       url.password = "";
     }
     this.#url = url.href;
-    this.#timeoutMs = init.timeoutMs ?? 10_000;
-    this.#retries = init.retries ?? 3;
-    this.#retryMinMs = init.retryMinMs ?? 250;
+    this.#timeoutMs = init.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#retries = init.retries ?? DEFAULT_RETRIES;
+    this.#retryMinMs = init.retryMinMs ?? DEFAULT_RETRY_MIN_MS;
   }
 
   /**
@@ -69,25 +49,12 @@ export class Rpc {
    * `rpc_error`, `rpc_bad_answer`) or the signal's reason.
    */
   async call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown> {
-    const { signal } = options;
-    const retries = options.retries ?? this.#retries;
-    return await pRetry(() => this.#attempt(method, params, signal), {
-      retries,
-      minTimeout: this.#retryMinMs,
-      maxTimeout: MAX_RETRY_PAUSE_MS,
-      randomize: true,
-      signal,
-      shouldRetry: ({ error }) => error instanceof ChainError && isTransient(error.failure),
-      onFailedAttempt: async ({ error, retriesLeft }) => {
-        if (retriesLeft === 0 || !(error instanceof ChainError)) return;
-        if (error.failure.code !== "rpc_rate_limited" || error.failure.retryAfterMs === undefined) return;
-        await sleep(Math.min(error.failure.retryAfterMs, MAX_RETRY_PAUSE_MS), signal);
-      },
-    });
+    const { signal, retries = this.#retries } = options;
+    const attempt = () => this.#places.within(method, signal, () => this.#attempt(method, params, signal));
+    return await retried(attempt, { retries, minMs: this.#retryMinMs, signal });
   }
 
   async #attempt(method: string, params: readonly unknown[], signal: AbortSignal): Promise<unknown> {
-    await this.#enter(method, signal);
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]);
       return await this.#post(method, params, limit);
@@ -95,8 +62,6 @@ export class Rpc {
       if (signal.aborted) throw signal.reason;
       if (error instanceof ChainError) throw error;
       throw new ChainError({ code: "rpc_down", method, reason: reasonOf(error) }, { cause: error });
-    } finally {
-      this.#leave();
     }
   }
 
@@ -106,57 +71,33 @@ export class Rpc {
     if (this.#authorization !== undefined) headers.authorization = this.#authorization;
     const body = JSON.stringify({ jsonrpc: "2.0", id, method, params });
     const response = await fetch(this.#url, { method: "POST", headers, body, signal, redirect: "error" });
-    if (response.status === 429) {
+    const { status } = response;
+    if (status === 429) {
       await response.body?.cancel();
       throw new ChainError({ code: "rpc_rate_limited", method, retryAfterMs: retryAfter(response.headers) });
     }
-    const text = await readBounded(response, method);
-    return resultOf(text, response.status, id, method);
-  }
-
-  async #enter(method: string, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#inFlight < MAX_CALLS_IN_FLIGHT) {
-      this.#inFlight++;
-      return;
+    if (REFUSES_US.includes(status)) {
+      await response.body?.cancel();
+      throw new ChainError({
+        code: "rpc_down",
+        method,
+        reason: `HTTP ${status}: the server wants another key`,
+      });
     }
-    if (this.#waiting.length >= MAX_CALLS_QUEUED) {
-      throw new ChainError({ code: "rpc_down", method, reason: "too many calls are waiting" });
-    }
-    await new Promise<void>((resolve, reject) => {
-      const enter = () => {
-        signal.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      const onAbort = () => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.push(enter);
-    });
-  }
-
-  /** Hands the place to the next waiter, or frees it. */
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#inFlight--;
-    else next();
+    return resultOf(await readBounded(response, method), status, id, method);
   }
 }
 
+/** Unpaid, unauthorised, forbidden: whatever is asked, this server has no answer for us. */
+const REFUSES_US: readonly number[] = [401, 402, 403];
+
 function resultOf(text: string, status: number, id: number, method: string): unknown {
-  let answer: { id?: unknown; result?: unknown; error?: unknown };
-  try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== "object" || parsed === null) throw new SyntaxError("not an object");
-    answer = parsed;
-  } catch {
+  const answer = parseAnswer(text);
+  if (answer === undefined) {
     // A gateway's HTML error page, or an answer cut short: the server behind it is not there.
     throw new ChainError({ code: "rpc_down", method, reason: `HTTP ${status} without JSON` });
   }
-  if (answer.error !== undefined && answer.error !== null)
-    throw new ChainError(failureFrom(answer.error, method));
+  throwError(answer, method);
   if (status >= 500) throw new ChainError({ code: "rpc_down", method, reason: `HTTP ${status}` });
   if (status !== 200 || answer.id !== id || answer.result === undefined) {
     throw new ChainError({
@@ -166,25 +107,6 @@ function resultOf(text: string, status: number, id: number, method: string): unk
     });
   }
   return answer.result;
-}
-
-function failureFrom(error: unknown, method: string): ChainFailure {
-  const { code, message, data } = error as { code?: unknown; message?: unknown; data?: unknown };
-  const rpcCode = typeof code === "number" ? code : 0;
-  const reason = typeof message === "string" ? message.slice(0, 500) : "no message";
-  // Some servers answer too wide a getLogs with the rate limit's code, so the text is read first.
-  if (method === "eth_getLogs" && TOO_LARGE.test(reason)) return { code: "rpc_too_large", method, reason };
-  if (rpcCode === -32005 || rpcCode === 429 || /rate.?limit|too many requests/i.test(reason)) {
-    return { code: "rpc_rate_limited", method, retryAfterMs: undefined };
-  }
-  return { code: "rpc_error", method, rpcCode, reason, data: revertData(data, 3) };
-}
-
-/** A revert's data: servers give it as `data`, or one or two objects deep. */
-function revertData(data: unknown, depth: number): string | undefined {
-  if (typeof data === "string") return /^0x([0-9a-f]{2})*$/i.test(data) ? data : undefined;
-  if (typeof data !== "object" || data === null || depth === 0) return undefined;
-  return revertData((data as { data?: unknown }).data, depth - 1);
 }
 
 function retryAfter(headers: Headers): number | undefined {
@@ -199,13 +121,7 @@ async function readBounded(response: Response, method: string): Promise<string> 
   let size = 0;
   for await (const chunk of response.body) {
     size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) {
-      throw new ChainError({
-        code: "rpc_too_large",
-        method,
-        reason: `answer above ${MAX_ANSWER_BYTES} bytes`,
-      });
-    }
+    if (size > MAX_ANSWER_BYTES) throw tooLarge(method);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();

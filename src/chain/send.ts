@@ -1,6 +1,7 @@
 import type { Hex } from "../protocol/bytes.ts";
 import { ChainError } from "./error.ts";
 import type { Eth } from "./eth.ts";
+import { ALREADY_KNOWN } from "./methods.ts";
 
 /** What a server said to a transaction that was handed in. */
 export type SendAnswer =
@@ -15,7 +16,7 @@ export type SendAnswer =
 
 /** Wordings of geth, Erigon, Nethermind, Besu, reth, anvil and Hardhat; the first that fits counts. */
 const ANSWERS: readonly (readonly [RegExp, SendAnswer])[] = [
-  [/already known|known transaction|already imported|already exists|alreadyknown/i, "taken"],
+  [ALREADY_KNOWN, "taken"],
   [/nonce (is )?too low|nonce .*(already|been) used|oldnonce|expected nonce to be/i, "nonce_used"],
   [
     /underpriced|max ?fee ?per ?gas.*(less|lower|too low)|fee.*too low|feetoolow|below .*base ?fee/i,

@@ -2,14 +2,20 @@ import type { Address } from "../protocol/address.ts";
 import { ChainError } from "./error.ts";
 import type { BlockTag, Call, Eth } from "./eth.ts";
 import type { Refused } from "./intent.ts";
+import type { CallOptions } from "./jsonRpc.ts";
 import { decodeRevert } from "./revert.ts";
-import type { CallOptions } from "./rpc.ts";
 
 /** EIP-7825: no transaction may carry more gas. */
 const MAX_TRANSACTION_GAS = 16_777_216n;
 
 /** Added to the estimate's 30 %: the state may change before inclusion (a first claim, a longer list). Unused gas is not paid. */
 const GAS_MARGIN = 30_000n;
+
+/** The limit a call is sent with that was measured to use `gas`, `spare` beyond it. The account must be able to pay for all of it. */
+export function gasLimitFor(gas: bigint, spare = 0n): bigint {
+  const limit = (gas * 13n) / 10n + GAS_MARGIN + spare;
+  return limit < MAX_TRANSACTION_GAS ? limit : MAX_TRANSACTION_GAS;
+}
 
 /** The gas limit to send a call with, or why it would not do anything. Throws {@link ChainError} when the chain cannot tell. */
 export async function simulate(
@@ -20,8 +26,7 @@ export async function simulate(
 ): Promise<{ readonly ok: true; readonly gasLimit: bigint } | Refused> {
   try {
     const gas = await eth.estimateGas(from, call, options);
-    const limit = (gas * 13n) / 10n + GAS_MARGIN + (call.spareGas ?? 0n);
-    return { ok: true, gasLimit: limit < MAX_TRANSACTION_GAS ? limit : MAX_TRANSACTION_GAS };
+    return { ok: true, gasLimit: gasLimitFor(gas, call.spareGas) };
   } catch (error) {
     if (!(error instanceof ChainError) || error.failure.code !== "rpc_error") throw error;
     const { reason, data } = error.failure;

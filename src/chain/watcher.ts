@@ -62,6 +62,14 @@ const INCONSISTENT_POLLS = 3;
 /** Polls in a row that miss a known block before it counts as replaced: some servers lose one for good in a reorganisation. */
 const MISSING_POLLS = 6;
 
+/** What a server says of itself by these failures is not true, or not of use: another is asked where there is one. */
+const DOUBTFUL: readonly ChainFailure["code"][] = [
+  "rpc_lying_head",
+  "rpc_bad_answer",
+  "rpc_inconsistent",
+  "contract_missing",
+];
+
 const RECORD = "trail";
 
 /** Follows the escrow's events and the chain's time; survives outages, reorganisations and restarts without loss. */
@@ -110,7 +118,10 @@ export class Watcher {
     this.#running = this.#run(this.#trail, this.#stopping.signal);
   }
 
-  /** Resolves after the first complete poll; rejects with `wrong_chain`, `contract_missing` or the abort reason. */
+  /**
+   * Resolves after the first complete poll; rejects with `wrong_chain`, `contract_missing`, a `rpc_lying_head` that lies
+   * in our future (our clock is wrong, or every server lies) or the abort reason.
+   */
   async ready(signal: AbortSignal): Promise<void> {
     await orAborted(this.#ready.promise, signal);
   }
@@ -272,8 +283,9 @@ export class Watcher {
     }
     // After an outage the same address may be another server: who answers is checked again.
     this.#checked = false;
-    if (failure.code === "wrong_chain" || failure.code === "contract_missing") this.#ready.reject(error);
     if (failure.code === "rpc_inconsistent" && this.#failures < INCONSISTENT_POLLS) return;
+    const another = DOUBTFUL.includes(failure.code) && this.#init.eth.doubt(failure);
+    if (!another && preventsStart(failure)) this.#ready.reject(error);
     const before = this.#outage;
     this.#outage = { failure, since: before?.since ?? this.#now() };
     if (before?.failure.code !== failure.code) this.#say({ kind: "outage", failure });
@@ -282,4 +294,10 @@ export class Watcher {
   #say(status: WatcherStatus): void {
     this.#init.onStatus?.(status);
   }
+}
+
+/** Failures that no patience mends. */
+function preventsStart(failure: ChainFailure): boolean {
+  if (failure.code === "rpc_lying_head") return failure.reason === "future";
+  return failure.code === "wrong_chain" || failure.code === "contract_missing";
 }

@@ -1,9 +1,13 @@
+import { ChainError } from "../chain/error.ts";
 import type { Escrow } from "../chain/escrow.ts";
 import type { Eth } from "../chain/eth.ts";
+import type { EndpointStatus } from "../chain/failover.ts";
+import type { FeeMarket, FeePolicy } from "../chain/fees.ts";
 import type { Intent, Outcome, Progress } from "../chain/intent.ts";
 import type { Publisher } from "../chain/publisher.ts";
 import type { Watcher } from "../chain/watcher.ts";
 import { type ChainReading, type Channel, type ChannelId, participantOf } from "../protocol/index.ts";
+import { type ClockCheck, clockSkewed } from "./clock.ts";
 import { NodeError } from "./error.ts";
 
 interface ChainSyncInit {
@@ -13,6 +17,32 @@ interface ChainSyncInit {
   readonly escrow: Escrow;
   /** Seconds, or "never" for chains that mine on demand, whose newest block may be old for good reasons. */
   readonly staleAfter: number | "never";
+  readonly confirmations: number;
+  readonly fees: FeePolicy;
+  readonly clock: ClockCheck;
+  /** Our clock, Unix seconds. */
+  readonly now: () => number;
+  readonly endpoints: () => EndpointStatus[];
+}
+
+/** How the node and the chain stand to each other. */
+export interface ChainStatus {
+  /** The newest block's number and time (Unix seconds); -1 and 0 before the first. */
+  readonly block: number;
+  readonly blockTime: number;
+  /** Unix seconds of the newest confirmed block; 0 before the first. */
+  readonly confirmedTime: number;
+  /** Seconds between our clock and the newest block. */
+  readonly lagSeconds: number;
+  /** Whether payments may be signed and taken. */
+  readonly fresh: boolean;
+  /** The code of the outage, while one lasts. */
+  readonly failure: string | undefined;
+  /** Seconds our clock is ahead of the chain's (behind: negative), while that cannot be right. */
+  readonly clockSkew: number | undefined;
+  readonly confirmations: number;
+  /** Every server, in the order of preference. */
+  readonly endpoints: readonly EndpointStatus[];
 }
 
 /** What the escrow holds about a channel at two blocks, and their times: only together do they tell what has lapsed. */
@@ -50,7 +80,7 @@ export class ChainSync {
   /** The later of the newest block's time and our clock, Unix seconds: decides what binds us. */
   bindingTime(): bigint {
     const block = this.#init.watcher.newestTime() ?? 0;
-    return BigInt(Math.max(block, Math.floor(Date.now() / 1000)));
+    return BigInt(Math.max(block, Math.floor(this.#init.now())));
   }
 
   /**
@@ -64,19 +94,58 @@ export class ChainSync {
 
   /** False while the newest block is too old to tell whether a channel is still open. */
   get isFresh(): boolean {
-    const { staleAfter, watcher } = this.#init;
+    const { staleAfter, clock } = this.#init;
     if (staleAfter === "never") return true;
-    const age = watcher.newestBlockAge();
-    return age !== undefined && age <= staleAfter;
+    return this.#age() <= staleAfter && !clock.isFarBehind;
   }
 
-  /** Throws `chain_stale` when the newest block is too old to tell whether a channel is still open. */
+  /**
+   * Throws `chain_stale` when the newest block is too old to tell whether a channel is still open, `clock_skew` when it
+   * may only look so, or look new, because our clock is wrong.
+   */
   assertFresh(): void {
-    const { staleAfter, watcher } = this.#init;
+    const { staleAfter, clock } = this.#init;
     if (this.isFresh || staleAfter === "never") return;
-    const age = watcher.newestBlockAge();
-    const fields = { age: BigInt(Math.floor(age ?? -1)), limit: BigInt(staleAfter) };
+    if (clock.skew !== undefined) throw clockSkewed(clock.skew);
+    const age = this.#age();
+    const fields = { age: BigInt(Number.isFinite(age) ? Math.floor(age) : -1), limit: BigInt(staleAfter) };
     throw new NodeError({ code: "chain_stale", fields });
+  }
+
+  /** What fees are bound by. */
+  get fees(): FeePolicy {
+    return this.#init.fees;
+  }
+
+  /** How the node and the chain stand to each other now; asks nothing. */
+  status(): ChainStatus {
+    const { watcher, confirmations, clock, staleAfter, now, endpoints } = this.#init;
+    const newest = watcher.newestBlock();
+    return {
+      block: newest?.number ?? -1,
+      blockTime: newest?.timestamp ?? 0,
+      confirmedTime: watcher.confirmedTime() ?? 0,
+      lagSeconds: newest === undefined ? 0 : Math.max(0, Math.round(now() - newest.timestamp)),
+      fresh: this.isFresh,
+      failure: watcher.outage()?.code,
+      clockSkew: staleAfter === "never" ? undefined : clock.skew,
+      confirmations,
+      endpoints: endpoints(),
+    };
+  }
+
+  /** What the chain asks for gas now, wei. Throws `fee_market_missing` or another {@link ChainError}. */
+  async market(signal: AbortSignal): Promise<FeeMarket> {
+    const { baseFee, number } = await this.eth.newestHeader({ signal });
+    if (baseFee === undefined) throw new ChainError({ code: "fee_market_missing", block: number });
+    return { baseFee, priority: await this.eth.priorityFee({ signal }) };
+  }
+
+  /** Seconds the chain has been silent: by its newest block, and by when that was heard of, for clocks can be set. */
+  #age(): number {
+    const { watcher, clock } = this.#init;
+    const age = watcher.newestBlockAge();
+    return age === undefined ? Number.POSITIVE_INFINITY : Math.max(age, clock.silence ?? 0);
   }
 
   /** What the escrow holds about a channel, at the newest confirmed block and at the tip. */

@@ -2,9 +2,10 @@ import { pino } from "pino";
 import { type Account, accountFromKey } from "../chain/account.ts";
 import { Escrow } from "../chain/escrow.ts";
 import { Eth } from "../chain/eth.ts";
+import { FailoverRpc } from "../chain/failover.ts";
+import type { FeePolicy } from "../chain/fees.ts";
 import { Journal, type JournalStore } from "../chain/journal.ts";
 import { Publisher } from "../chain/publisher.ts";
-import { Rpc } from "../chain/rpc.ts";
 import { Watcher } from "../chain/watcher.ts";
 import { createCrypto } from "../crypto/create.ts";
 import { deriveKeys } from "../crypto/keys.ts";
@@ -17,9 +18,13 @@ import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/leve
 import { Backlog } from "./backlog.ts";
 import { Books } from "./books/books.ts";
 import { BookJournal } from "./books/journal.ts";
+import { ChainAlarms } from "./chainAlarms.ts";
+import { chainOptionsOf } from "./chainOptions.ts";
 import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
+import { ClockCheck, startFailure } from "./clock.ts";
 import type { NodeContext } from "./context.ts";
+import { GasWallet } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
 import { openHistory } from "./history/openHistory.ts";
 import { RivuletNode } from "./node.ts";
@@ -27,39 +32,48 @@ import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { Peers } from "./peers.ts";
+import { Quotes } from "./quotes.ts";
 import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { Upkeep } from "./upkeep.ts";
+import { Wallet } from "./wallet.ts";
 
-/** Seams for tests of crashes: a store that loses power. */
+/** Seams for tests of crashes and bad clocks: a store that loses power, a clock that is wrong. */
 export interface NodeSeams {
   readonly database?: Pick<DatabaseOptions, "openStore" | "repair">;
+  /** Our clock, Unix seconds. */
+  readonly now?: () => number;
 }
 
 /**
  * Starts a node: opens its database, checks the chain, takes up what an earlier process left under way, listens.
  *
- * Rejects with a coded error and leaves everything as it was: `database_locked`, `database_newer`,
- * `database_damaged`, `wrong_chain`, `contract_missing`, a mnemonic that is none.
+ * Rejects with a coded error and leaves everything as it was: `option_invalid`, `database_locked`, `database_newer`,
+ * `database_damaged`, `wrong_chain`, `contract_missing`, `clock_skew`, a mnemonic that is none.
  */
 export async function createNode(options: NodeOptions, seams: NodeSeams = {}): Promise<RivuletNode> {
   const log = options.log ?? pino({ level: "silent" });
+  const { urls, fees } = chainOptionsOf(options);
   const crypto = await createCrypto({ ...(options.crypto && { prefer: options.crypto }), log });
   const keys = deriveKeys(options.mnemonic);
   const database = await openDatabase(options.directory, seams.database);
   try {
+    const now = seams.now ?? (() => Date.now() / 1000);
     const records = new Records(database.store, database.committer);
     const bookJournal = new BookJournal(records, database.store, database.committer);
-    return await start({ options, log, crypto, keys, database, records, bookJournal });
+    return await start({ options, urls, fees, now, log, crypto, keys, database, records, bookJournal });
   } catch (error) {
     await database.close();
-    throw error;
+    throw startFailure(error);
   }
 }
 
 /** What everything else stands on. */
 interface Ground {
   readonly options: NodeOptions;
+  readonly urls: readonly string[];
+  readonly fees: FeePolicy;
+  readonly now: () => number;
   readonly log: NodeContext["log"];
   readonly crypto: Awaited<ReturnType<typeof createCrypto>>;
   readonly keys: ReturnType<typeof deriveKeys>;
@@ -74,6 +88,7 @@ interface Parts {
   readonly peers: Peers;
   readonly recovery: Recovery;
   readonly upkeep: Upkeep;
+  readonly alarms: ChainAlarms;
 }
 
 async function start(ground: Ground): Promise<RivuletNode> {
@@ -84,7 +99,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
   const host = await createHost(ground, account.address, () => parts);
   const historyOf = await openHistory(database, options.eventLog);
   const node = new RivuletNode((events) => {
-    const { chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
+    const { rpc, clock, chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
     const history = historyOf(ground.records, () => parts.channels, stopping.signal);
     const context: NodeContext = {
       ports: {
@@ -118,7 +133,12 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const { integrity } = database;
     const escrowBlock = options.escrowBlock ?? 0;
     const recovery = new Recovery({ context, channels, watcher, integrity, escrowBlock });
+    const gasWallet = new GasWallet(context, channels);
+    const checksClock = options.staleAfter !== "never";
+    const servers = ground.urls.length;
+    const alarms = new ChainAlarms({ context, clock, gasWallet, checksClock, servers });
     const upkeep = new Upkeep({
+      rpc,
       recovery,
       pledges: opener.pledges,
       context,
@@ -129,10 +149,13 @@ async function start(ground: Ground): Promise<RivuletNode> {
       database,
       stopping,
     });
-    parts = { channels, peers, recovery, upkeep };
+    parts = { channels, peers, recovery, upkeep, alarms };
     const paidOnce = new PaidOnce(database.store);
+    const quotes = new Quotes(context, channels);
+    const wallet = new Wallet(context);
     const books = new Books(context);
-    return { context, channels, opener, host, paidOnce, books, stop: () => upkeep.stop() };
+    const stop = () => upkeep.stop();
+    return { context, channels, opener, host, paidOnce, quotes, wallet, gasWallet, books, stop };
   });
   await parts!.upkeep.start();
   return node;
@@ -161,15 +184,23 @@ function createHost(
   });
 }
 
-function followChain({ options, database, bookJournal }: Ground, account: Account, parts: () => Parts) {
+function followChain(ground: Ground, account: Account, parts: () => Parts) {
+  const { options, urls, fees, now, database, bookJournal } = ground;
   const { chainId, poll, staleAfter = DEFAULT_STALE_AFTER } = options;
   const confirmations = options.confirmations ?? DEFAULT_CONFIRMATIONS;
-  const eth = new Eth(new Rpc({ url: options.rpcUrl }));
+  const rpc = new FailoverRpc({
+    urls,
+    chainId,
+    onHead: () => watcher.poke(),
+    onNews: (news) => parts().alarms.onEndpoint(news),
+    ...(poll && { headPaceMs: poll.least }),
+  });
+  const eth = new Eth(rpc);
   const journals: JournalStore = {
     get: (key) => database.store.get(key),
     write: (ops, { sync }) => database.committer.commit(ops, { sync }),
   };
-  const watcher = new Watcher({
+  const watcher: Watcher = new Watcher({
     eth,
     journal: new Journal(journals, journalPrefix("chain", chainId, options.escrow)),
     chainId,
@@ -178,7 +209,11 @@ function followChain({ options, database, bookJournal }: Ground, account: Accoun
     confirmations,
     knows: (id) => parts().channels.has(id),
     handler: (notice) => parts().upkeep.onNotice(notice),
-    onStatus: (status) => parts().upkeep.onChainStatus(status),
+    onStatus: (status) => {
+      parts().alarms.onStatus(status);
+      parts().upkeep.onChainStatus(status);
+    },
+    now,
     // Development chains travel in time, and then their blocks lie as far in the future as a test likes.
     ...(staleAfter === "never" && { maxFutureSeconds: undefined }),
     ...(poll && { minPollMs: poll.least, maxPollMs: poll.most }),
@@ -189,13 +224,18 @@ function followChain({ options, database, bookJournal }: Ground, account: Accoun
     chainId,
     account,
     confirmations,
+    fees,
+    now,
     ...(poll && { pollMs: poll.least }),
     onStatus: (status) => parts().upkeep.onPublisherStatus(status),
     onMined: (cost) => bookJournal.noteGas(cost),
   });
   const escrow = new Escrow(options.escrow, eth);
-  const chain = new ChainSync({ eth, watcher, publisher, escrow, staleAfter });
-  return { chain, watcher, publisher, escrow };
+  const clock = new ClockCheck({ now, steady: () => performance.now() / 1000 });
+  const endpoints = () => rpc.status();
+  const following = { eth, watcher, publisher, escrow, confirmations, fees, clock, now, endpoints };
+  const chain = new ChainSync({ ...following, staleAfter });
+  return { rpc, clock, chain, watcher, publisher, escrow };
 }
 
 /** What a listener throws becomes an uncaught exception of its own, outside whatever told it. */

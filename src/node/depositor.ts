@@ -11,6 +11,13 @@ interface DepositOptions {
   readonly onProgress?: ((progress: DepositProgress) => void) | undefined;
 }
 
+/** What must be approved one after the other before `amount` can be pulled. */
+export function approvals(allowance: bigint, amount: bigint): bigint[] {
+  if (allowance >= amount) return [];
+  // Some tokens refuse to change an allowance other than from zero (USDT).
+  return allowance > 0n ? [0n, amount] : [amount];
+}
+
 /** Puts money of this node's account under a channel. */
 export class Depositor {
   readonly #context: NodeContext;
@@ -49,12 +56,9 @@ export class Depositor {
     if (channel.token !== ZERO_ADDRESS) {
       const token = new Erc20(channel.token, chain.eth);
       const allowance = await token.allowance(account, escrow.address, { signal: options.signal });
-      if (allowance < amount) {
-        // Some tokens refuse to change an allowance other than from zero (USDT).
-        if (allowance > 0n) {
-          await this.#send(mailbox, `approve0/${total}`, token.approve(escrow.address, 0n), options);
-        }
-        await this.#send(mailbox, `approve/${total}`, token.approve(escrow.address, amount), options);
+      for (const approved of approvals(allowance, amount)) {
+        const name = approved === 0n ? "approve0" : "approve";
+        await this.#send(mailbox, `${name}/${total}`, token.approve(escrow.address, approved), options);
       }
     }
     const call = escrow.deposit(channel, participantOf(channel, state.side), amount);

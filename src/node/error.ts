@@ -12,6 +12,9 @@ export interface NodeFailureFields {
   payments_partly_paid: { paid: bigint; count: bigint };
   queue_full: { limit: bigint };
   chain_stale: { age: bigint; limit: bigint };
+  /** Seconds our clock is ahead of the newest block; behind: negative. */
+  clock_skew: { skew: bigint; limit: bigint };
+  token_unusable: { token: string; reason: string };
   node_stopped: Record<never, never>;
   withdrawal_lapsed: { deadline: bigint };
   withdrawal_refused: { reason: string };
@@ -43,6 +46,9 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   payment_unpaid: "the channel settled without this payment: the amount stayed yours",
   queue_full: "too many payments wait already; nothing was sent, try again when some are acknowledged",
   chain_stale: "the newest known block is too old to sign payments safely; nothing was sent",
+  clock_skew:
+    "this machine's clock and the chain's newest block are too far apart to sign payments safely; nothing was sent",
+  token_unusable: "no token answers at this address",
   withdrawal_lapsed: "the withdrawal did not reach the chain in time; the amount is back in the channel",
   withdrawal_refused:
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",

@@ -2,11 +2,13 @@ export { ChainError, type ChainErrorCode, type ChainFailure } from "../chain/err
 export { type PeerCode, PeerError } from "../p2p/error.ts";
 export { type Address, type ChannelId, ZERO_ADDRESS } from "../protocol/index.ts";
 export { StoreError, type StoreErrorCode } from "../store/storeError.ts";
+export type { ChainStatus } from "./chainSync.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
 export type { CloseOptions } from "./channel/closer.ts";
 export { createNode, type NodeSeams } from "./createNode.ts";
 export { NodeError, type NodeErrorCode } from "./error.ts";
 export type { NodeEvents } from "./events.ts";
+export type { GasWalletStatus } from "./gasWallet.ts";
 export type { EventType, ToldType } from "./history/eventRecord.ts";
 export type { FollowOptions, History, HistoryEvent } from "./history/history.ts";
 export type { Direction, ListedPayment } from "./history/listedPayment.ts";
@@ -21,3 +23,5 @@ export type {
   OperationProgress,
   WithdrawProgress,
 } from "./progress.ts";
+export type { Quote, QuotedTransaction, QuoteOrder } from "./quotes.ts";
+export type { TokenInfo } from "./wallet.ts";

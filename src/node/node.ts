@@ -13,6 +13,7 @@ import {
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
 import type { Books } from "./books/books.ts";
+import type { ChainStatus } from "./chainSync.ts";
 import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { CloseOptions } from "./channel/closer.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
@@ -20,12 +21,15 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
+import type { GasWallet, GasWalletStatus } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
 import type { Opener, OpenOptions } from "./opener.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
 import { type DepositProgress, unfailing, type WithdrawProgress } from "./progress.ts";
+import type { Quote, QuoteOrder, Quotes } from "./quotes.ts";
 import type { Records } from "./records.ts";
+import type { TokenInfo, Wallet } from "./wallet.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal;
@@ -61,6 +65,9 @@ export interface NodeParts {
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
   readonly books: Books;
+  readonly quotes: Quotes;
+  readonly wallet: Wallet;
+  readonly gasWallet: GasWallet;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -212,6 +219,26 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** All channels, read one by one. */
   async *channels(): AsyncGenerator<ChannelInfo> {
     for (const id of [...this.#parts.channels.ids()]) yield await this.channel(id);
+  }
+
+  /** What an order would cost now; sends nothing. */
+  quote(order: QuoteOrder, { signal }: WaitOptions = {}): Promise<Quote> {
+    return this.#parts.quotes.quote(order, this.#signal(signal));
+  }
+
+  /** A token as it describes itself, safe to show, and what this node's account holds of it outside of channels. */
+  tokenInfo(token: Address, { signal }: WaitOptions = {}): Promise<TokenInfo> {
+    return this.#parts.wallet.tokenInfo(token, this.#signal(signal));
+  }
+
+  /** Whether the account can pay for the disputes that may come. Wei. */
+  gasWallet({ signal }: WaitOptions = {}): Promise<GasWalletStatus> {
+    return this.#parts.gasWallet.status(this.#signal(signal));
+  }
+
+  /** How the node and the chain stand to each other now; asks nothing. */
+  chainStatus(): ChainStatus {
+    return this.#parts.context.chain.status();
   }
 
   /** Stops: signs nothing more, makes everything durable, lets go of database, sockets and timers. */

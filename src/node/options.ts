@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { FeePolicy } from "../chain/fees.ts";
 import { type Address, MAX_CHALLENGE_PERIOD } from "../protocol/index.ts";
 
 /** What this node accepts from others; everything else is refused with a code. */
@@ -20,8 +21,11 @@ export interface NodeOptions {
   readonly directory: string;
   /** BIP-39; accounts, signer and peer identity derive from it. One mnemonic must not run twice. */
   readonly mnemonic: string;
-  /** JSON-RPC endpoint, http(s). */
-  readonly rpcUrl: string;
+  /**
+   * JSON-RPC endpoint, or several of which the first healthy one is asked: http, https, ws or wss. Never logged, since
+   * it may hold a key.
+   */
+  readonly rpcUrl: string | readonly string[];
   readonly chainId: bigint;
   readonly escrow: Address;
   /** The block the escrow was deployed in, where a new database starts reading. Default 0. */
@@ -32,6 +36,8 @@ export interface NodeOptions {
   readonly confirmations?: number;
   /** Sign no payment while the newest block is older than this many seconds. Default 600; `"never"` for chains that mine on demand. */
   readonly staleAfter?: number | "never";
+  /** What transactions may cost, wei per gas. Default: a ceiling of 200 gwei that rises tenfold towards a deadline. */
+  readonly fees?: Partial<FeePolicy>;
   readonly policy?: OpenPolicy;
   /** Sign every payment by itself instead of covering a burst with one signature. Default false. */
   readonly signEach?: boolean;

@@ -1,4 +1,5 @@
 import { type ChainFailure, describeFailure } from "../chain/error.ts";
+import type { FailoverRpc } from "../chain/failover.ts";
 import type { Publisher, PublisherStatus } from "../chain/publisher.ts";
 import type { ChainNotice, Watcher, WatcherStatus } from "../chain/watcher.ts";
 import type { PeerHost } from "../p2p/host.ts";
@@ -11,6 +12,7 @@ import type { Pledges } from "./pledges.ts";
 import type { Recovery } from "./recovery.ts";
 
 interface UpkeepInit {
+  readonly rpc: FailoverRpc;
   readonly context: NodeContext;
   readonly channels: Channels;
   readonly watcher: Watcher;
@@ -178,7 +180,7 @@ export class Upkeep {
   }
 
   async #stop(flush: boolean): Promise<void> {
-    const { host, watcher, publisher, database, stopping, channels, context } = this.#init;
+    const { rpc, host, watcher, publisher, database, stopping, channels, context } = this.#init;
     clearInterval(this.#timer);
     if (flush) await this.#rest();
     stopping.abort(new DOMException("the node is stopping", "AbortError"));
@@ -187,6 +189,7 @@ export class Upkeep {
     await watcher.stop();
     await publisher.stop();
     await this.#attending;
+    rpc.close();
     if (flush)
       await database.close().catch((error: unknown) => context.log.error({ error }, "closing the database"));
   }

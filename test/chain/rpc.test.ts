@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type ChainError, describeFailure } from "../../src/chain/error.ts";
 import { Eth } from "../../src/chain/eth.ts";
 import { LogRange } from "../../src/chain/logRange.ts";
-import { MAX_CALLS_IN_FLIGHT, Rpc } from "../../src/chain/rpc.ts";
+import { MAX_CALLS_IN_FLIGHT } from "../../src/chain/places.ts";
+import { Rpc } from "../../src/chain/rpc.ts";
 import type { Address } from "../../src/protocol/address.ts";
 import { FaultProxy, first, on } from "./support/faultProxy.ts";
 

@@ -321,7 +321,7 @@ export class Liar {
     const { terms } = this.state;
     const none = new Uint8Array(0);
     const evidence = { proof, signature: proof.signature, endorsement: none, locks: [] };
-    const eth = new Eth(new Rpc({ url: this.victim.options.rpcUrl }));
+    const eth = new Eth(new Rpc({ url: [this.victim.options.rpcUrl].flat()[0]! }));
     const escrow = new Escrow(this.#world.escrowAddress, eth);
     const intent = { deadline: 0n, closeSignature: none };
     const { to, data } = escrow.startClose(terms.channel, this.account, intent, evidence);

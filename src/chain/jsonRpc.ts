@@ -1,0 +1,18 @@
+import type { ChainFailure } from "./error.ts";
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+  /** Further attempts after an outage or a rate limit; a caller with its own loop passes 0. */
+  readonly retries?: number;
+}
+
+/** Whatever answers JSON-RPC calls: one server over HTTP or WebSocket, or several that stand in for each other. */
+export interface JsonRpc {
+  /** The result of one call. Throws `ChainError` or the signal's reason. */
+  call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown>;
+  /**
+   * Says that what was answered last cannot be true. True if another server will be asked instead; absent where there is
+   * no other.
+   */
+  doubt?(failure: ChainFailure): boolean;
+}
