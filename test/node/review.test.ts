@@ -75,6 +75,9 @@ function fakeMailbox(state: ChannelState, context: Partial<NodeContext>) {
   return { mailbox, published, failures, as: mailbox as unknown as ChannelMailbox };
 }
 
+/** What a mailbox writes its changes down in besides the channel's record. */
+const journals = { history: { record() {} }, bookJournal: { ops: () => [] } };
+
 function fakeSession(change: Partial<PeerSession> = {}): PeerSession {
   const closed = new AbortController().signal;
   const session = { closed, send: () => true, pause() {}, resume() {}, close: async () => {}, ...change };
@@ -176,6 +179,7 @@ describe("a peer that proposes the same channel on two sessions", () => {
         }),
     };
     const context = {
+      ...journals,
       ports: portsOf(0),
       chainId: 31337n,
       escrow: { address: ESCROW },
@@ -482,6 +486,7 @@ describe("a channel that is being worked on", () => {
     const written = Promise.withResolvers<void>();
     const read = Promise.withResolvers<never>();
     const context = {
+      ...journals,
       committer: { commit: () => written.promise, flush: async () => {} },
       chain: { read: () => read.promise, confirmedNumber: () => 1 },
       stopping: AbortSignal.abort(),

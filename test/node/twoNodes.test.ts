@@ -90,7 +90,7 @@ describe.each([
     expect(told).toContainEqual(
       expect.objectContaining({
         step: "closing",
-        progress: expect.objectContaining({ confirmations: 1, needed: 1 }),
+        progress: expect.objectContaining({ stage: "mined", needed: 1 }),
       }),
     );
     expect(closed.paidOut).toEqual([DEPOSIT - 7n + 9n, DEPOSIT + 7n - 9n]);
