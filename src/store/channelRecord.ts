@@ -3,6 +3,7 @@ import {
   type ChannelId,
   type ChannelState,
   channelIdToBytes,
+  isHalted,
   otherSide,
   type Side,
   signerOf,
@@ -48,11 +49,14 @@ function termsBytes(state: ChannelState): Uint8Array {
 }
 
 /** Whether the channel awaits something of the chain or its clock. */
-export function needsAttention({ terms }: ChannelState): boolean {
+export function needsAttention(state: ChannelState): boolean {
+  const { terms } = state;
   return (
     terms.phase === "opening" ||
     terms.phase === "closing" ||
     terms.stop !== undefined ||
+    (terms.phase === "open" && terms.haltedSince !== undefined) ||
+    isHalted(state) ||
     terms.withdrawals.length > 0
   );
 }

@@ -60,6 +60,7 @@ export function encodeTerms(terms: Terms, behind: Uint8Array): Uint8Array {
     withdrawals: terms.withdrawals.map(storedWithdrawal),
     stop: stop === undefined ? undefined : storedStop(stop),
     behind: field(behind),
+    haltedSince: terms.haltedSince,
   });
 }
 
@@ -86,6 +87,7 @@ export function decodeTerms(bytes: Uint8Array): { readonly terms: Terms; readonl
     chain: readChain(chain),
     withdrawals: stored.withdrawals.map(readWithdrawal),
     stop: stored.stop === undefined ? undefined : readStop(stored.stop),
+    haltedSince: stored.haltedSince,
   };
   return { terms, behind: stored.behind };
 }

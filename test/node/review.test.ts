@@ -63,7 +63,7 @@ function fakeMailbox(state: ChannelState, context: Partial<NodeContext>) {
     channelId: state.id,
     context: { stopping: new AbortController().signal, emit() {}, ...context },
     payer: { failQueuedAsClosed() {} },
-    closer: { publishAgreed() {} },
+    closer: { publishAgreed() {}, endHalt() {} },
     withdrawer: { publishAgreed() {} },
     commit: async (next: ChannelState) => {
       mailbox.state = next;

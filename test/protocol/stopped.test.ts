@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
 import {
+  balance,
   type ChannelState,
   closeTotals,
   isComplete,
+  isHalted,
   isLie,
   isQuiescent,
   lapseClose,
   MAX_SIGNED_DEADLINE,
+  noteHalt,
   proposeWithdrawal,
   receiveAck,
   receiveCloseSignature,
@@ -278,6 +281,39 @@ describe("signing a cooperative close", () => {
     expect(codeOf(receiveCloseSignature(signedA, own, NOW, portsOf(0)))).toBe("signature_invalid");
     const empty = { ...forgedClose(a, {}), signature: new Uint8Array(0) };
     expect(codeOf(receiveCloseSignature(signedA, empty, NOW, portsOf(0)))).toBe("signature_invalid");
+  });
+});
+
+describe("a stop that nothing completes", () => {
+  const since = (state: ChannelState) => noteHalt(state, NOW).terms.haltedSince;
+
+  it("is noted once, from the first look on, until both have signed", () => {
+    const [a, b] = quiescentPair();
+    const noted = noteHalt(a, NOW);
+    expect(noted.terms.haltedSince).toBe(NOW);
+    expect(noteHalt(noted, NOW + 5n)).toBe(noted);
+    const signedA = unwrap(signClose(noted, DEADLINE, portsOf(0)));
+    // The other side may keep its signature to itself.
+    expect(noteHalt(signedA.state, NOW + 5n).terms.haltedSince).toBe(NOW);
+    const signedB = unwrap(receiveCloseSignature(b, messageOf(signedA.close, 0), NOW, portsOf(1)));
+    const complete = unwrap(
+      receiveCloseSignature(signedA.state, messageOf(signedB.close, 1), NOW, portsOf(0)),
+    ).state;
+    expect(noteHalt(complete, NOW + 5n).terms.haltedSince).toBeUndefined();
+  });
+
+  it("is noted of the other side's word alone, and not once the channel closes", () => {
+    const [a, b] = openPair();
+    expect([isHalted(a), since(a)]).toEqual([false, undefined]);
+    const [heard] = announced([a, unwrap(stopForClose(b)).state]);
+    expect(heard.terms.stop).toBeUndefined();
+    expect([isHalted(heard), since(heard)]).toEqual([true, NOW]);
+    expect(isHalted(startClosing(heard))).toBe(false);
+  });
+
+  it("weighs what a settlement would pay", () => {
+    const [a, b] = paid(openPair(), 0, 1000n);
+    expect([balance(a), balance(b)]).toEqual([0n, 2000n]);
   });
 });
 

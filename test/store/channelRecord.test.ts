@@ -101,6 +101,7 @@ const state: fc.Arbitrary<ChannelState> = fc
       }),
       { nil: undefined },
     ),
+    haltedSince: fc.option(uint64, { nil: undefined }),
   })
   .map(({ id, channel, side: ours, sent, received, acknowledged, accepted, behind, ...terms }) => ({
     ...newChannelState(id, channel, ours),

@@ -9,6 +9,7 @@ import {
   disputeOf,
   lapseClose,
   lapseWithdrawals,
+  noteHalt,
   observeChain,
   observeRecorded,
   observeSettled,
@@ -152,7 +153,8 @@ export class ChainSide {
   /** Lapses by the time of the very block that was read: a later one may hold what this one does not show yet. */
   #observed({ confirmed, newest, confirmedTime }: ChannelReading): ChannelState {
     const state = observeChain(this.#mailbox.state, confirmed, newest);
-    return lapseClose(lapseWithdrawals(state, confirmedTime), confirmedTime);
+    const lapsed = lapseClose(lapseWithdrawals(state, confirmedTime), confirmedTime);
+    return noteHalt(lapsed, this.#mailbox.context.chain.bindingTime());
   }
 
   async #adopt(state: ChannelState): Promise<void> {
@@ -164,6 +166,7 @@ export class ChainSide {
     const { state, context, closer, withdrawer } = this.#mailbox;
     closer.publishAgreed();
     withdrawer.publishAgreed();
+    closer.endHalt();
     const dispute = disputeOf(state, newest, newestTime);
     if (dispute !== undefined) this.#dispute(dispute, newest);
     // Where blocks are made on demand the one to settle in comes only when asked for. Our clock may be wrong, though,

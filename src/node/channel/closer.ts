@@ -1,8 +1,10 @@
 import type { PeerSession } from "../../p2p/session.ts";
 import {
+  balance,
   type ChannelState,
   isComplete,
   isQuiescent,
+  noteHalt,
   receiveCloseSignature,
   receiveStop,
   type SignedClose,
@@ -26,6 +28,12 @@ const FALLBACK_SECONDS = 900n;
  * anew, and then take our next payment for a lie.
  */
 const LAPSING_SECONDS = 300n;
+
+/**
+ * How long a channel may stay stopped for a close that the other side does not complete: longer than an honest peer
+ * takes to restart. It is longer than the patience of {@link Closer.close}, which needs somebody who waits.
+ */
+const HALT_PATIENCE_SECONDS = 600n;
 
 /** How long the other side may take to agree to a cooperative close, milliseconds. */
 const DEFAULT_PATIENCE_MS = 60_000;
@@ -58,6 +66,8 @@ const STEPS: Readonly<Record<string, CloseProgress["step"]>> = {
 export class Closer {
   readonly #mailbox: ChannelMailbox;
   #signing = false;
+  /** Applications that wait for a cooperative close, with a patience of their own. */
+  #waiting = 0;
 
   constructor(mailbox: ChannelMailbox) {
     this.#mailbox = mailbox;
@@ -97,7 +107,9 @@ export class Closer {
     const { phase } = this.#mailbox.state.terms;
     if (phase === "settled") return undefined;
     if (phase === "closing") return "the channel is closing already";
-    return options.mode === "unilateral" ? "asked for by the application" : this.#together(options);
+    if (options.mode === "unilateral") return "asked for by the application";
+    this.#waiting++;
+    return this.#together(options).finally(() => this.#waiting--);
   }
 
   /** Until when a transaction of the close is of use. */
@@ -131,14 +143,28 @@ export class Closer {
     return over.terms.phase === "open" ? "the cooperative close did not reach the chain in time" : undefined;
   }
 
+  /**
+   * Closes alone a channel that stays stopped: no word of ours undoes a stop, as the other side holds us to the last
+   * update we announced. Not if it would only cost us gas: the channel then stays stopped until somebody closes it.
+   */
+  endHalt(): void {
+    const { state, context } = this.#mailbox;
+    const { haltedSince, stop } = state.terms;
+    if (haltedSince === undefined || state.terms.phase !== "open" || this.#waiting > 0) return;
+    if (context.chain.bindingTime() < haltedSince + HALT_PATIENCE_SECONDS) return;
+    if (stop?.wanted !== true && balance(state) <= 0n) return;
+    this.#mailbox.closeAlone("the other side did not complete the cooperative close in time");
+  }
+
   /** Stops payments and asks the other side to close together. The channel then settles by itself. */
   async cooperative(): Promise<void> {
     const step = stopForClose(this.#mailbox.state);
     if (!step.ok) throw new NodeError(step);
     this.#mailbox.payer.failQueuedAsClosed();
-    await this.#mailbox.commit(step.state, [], true);
+    const state = noteHalt(step.state, this.#mailbox.context.chain.bindingTime());
+    await this.#mailbox.commit(state, [], true);
     const { session } = this.#mailbox;
-    if (session !== undefined) this.resume(session, step.state);
+    if (session !== undefined) this.resume(session, state);
   }
 
   /**
@@ -175,8 +201,9 @@ export class Closer {
       return;
     }
     this.#mailbox.payer.failQueuedAsClosed();
-    await this.#mailbox.commit(step.state, [], true);
-    const { stop } = step.state.terms;
+    const state = noteHalt(step.state, this.#mailbox.context.chain.bindingTime());
+    await this.#mailbox.commit(state, [], true);
+    const { stop } = state.terms;
     if (before.terms.stop === undefined && stop !== undefined) {
       session.send({ kind: "closeStop", channelId: this.#mailbox.channelId, sentNonce: stop.ours });
     }

@@ -27,6 +27,13 @@ export function sendCapacity(state: ChannelState): bigint {
   );
 }
 
+/** What a settlement by the newest proofs would pay us, of confirmed deposits. */
+export function balance(state: ChannelState): bigint {
+  const { terms, side, received, sent } = state;
+  const deposited = terms.chain.deposits[side] - countedWithdrawn(terms, side);
+  return deposited + received.transferred - sent.transferred;
+}
+
 /**
  * What this node lets the other side still send. It counts everything we ever sent, received or not, so it is never
  * less than what an honest payer computes for itself.

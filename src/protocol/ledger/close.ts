@@ -9,6 +9,7 @@ import {
   type SignedClose,
   type Stop,
   withSide,
+  withTerms,
 } from "./state.ts";
 import { MAX_SIGNED_DEADLINE } from "./withdraw.ts";
 
@@ -144,8 +145,27 @@ export function isComplete(close: SignedClose): boolean {
 }
 
 /**
+ * Payments have stopped for a cooperative close, by our word or the other side's, and no agreement with a deadline is at
+ * hand that would end this: the other side can leave it so for ever.
+ */
+export function isHalted({ terms }: ChannelState): boolean {
+  const { phase, stop, credited } = terms;
+  if (phase !== "open" || (stop?.signed !== undefined && isComplete(stop.signed))) return false;
+  return stop !== undefined || credited.closeLive;
+}
+
+/** Notes since when the channel is halted; `now` is the later of the newest block's time and our clock. */
+export function noteHalt(state: ChannelState, now: bigint): ChannelState {
+  if (isHalted(state)) {
+    return state.terms.haltedSince === undefined ? withTerms(state, { haltedSince: now }) : state;
+  }
+  return state.terms.haltedSince === undefined ? state : withTerms(state, { haltedSince: undefined });
+}
+
+/**
  * Ends a cooperative close whose deadline lies before confirmed time and that never reached the chain: payments may
- * go on. A stop that nobody signed is left alone: it has no deadline to lapse.
+ * go on. A stop that nobody signed is left alone: it has no deadline to lapse, and the other side holds us to the last update
+ * that we announced. Only closing alone ends that one.
  */
 export function lapseClose(state: ChannelState, confirmedTime: bigint): ChannelState {
   const stop = state.terms.stop;

@@ -92,6 +92,8 @@ export interface Terms {
   /** At most one per side. */
   readonly withdrawals: readonly LiveWithdrawal[];
   readonly stop: Stop | undefined;
+  /** Unix seconds: since when payments have been stopped for a close that nothing we hold completes. */
+  readonly haltedSince: bigint | undefined;
 }
 
 /** Everything one node knows of one channel. Immutable: every transition returns a new one. */
@@ -142,6 +144,7 @@ export function newChannelState(id: ChannelId, channel: Channel, side: Side): Ch
       chain: { deposits: [0n, 0n], withdrawn: [0n, 0n], close: undefined, settled: undefined },
       withdrawals: [],
       stop: undefined,
+      haltedSince: undefined,
     },
   };
 }
