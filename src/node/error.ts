@@ -1,5 +1,9 @@
 import type { Refusal } from "../protocol/index.ts";
 
+/** Codes of the rooms below, which pass through the node as they are. */
+export type { PeerCode } from "../p2p/error.ts";
+export type { StoreErrorCode } from "../store/storeError.ts";
+
 /** Failures of the node itself, beside the protocol's refusals, with the fields that explain them. */
 export interface NodeFailureFields {
   option_invalid: { option: string; reason: string };
