@@ -37,7 +37,7 @@ describe("problems", () => {
   });
 
   it("take from a store's failure whether money is at stake, and not its text", () => {
-    const secret = "/home/somebody/.local/share/rivulet";
+    const secret = "/srv/rivulet/data";
     const told = problemOf(new StoreError("database_damaged", `damaged: ${secret}`, { moneyAtStake: false }));
     expect(told).toMatchObject({ code: "database_damaged", moneyAtStake: false });
     expect(JSON.stringify(told)).not.toContain(secret);
