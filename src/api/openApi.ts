@@ -98,8 +98,8 @@ export function schemaOf(name: string, route: Route): FastifySchema {
   const headers = headersOf(name, route);
   const piece = name === "events" ? Event : z.string();
   const streamed = Object.fromEntries(produces.map((type) => [type, { schema: piece }]));
-  const answer =
-    response ?? (produces.length > 0 ? { description: summary, content: streamed } : z.undefined());
+  const nothing = z.null().meta({ description: summary });
+  const answer = response ?? (produces.length > 0 ? { description: summary, content: streamed } : nothing);
   return {
     operationId: name,
     summary,

@@ -132,6 +132,11 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     "The node stopped",
     "What was signed before may still be paid. Ask again with the same key once it runs.",
   ),
+  update_missing: safe(
+    410,
+    "The database lost this update",
+    "Totals stay proven; the payments in it cannot be listed.",
+  ),
   withdrawal_lapsed: safe(
     409,
     "The withdrawal did not reach the chain in time",
