@@ -126,6 +126,14 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     "Ask again with the same ids: the rest is paid, nothing twice.",
   ),
   queue_full: safe(429, "Too many payments wait already", AGAIN),
+  clock_skew: safe(
+    503,
+    "This machine's clock and the chain's differ too far to sign safely",
+    "Nothing was sent. Set the machine's clock.",
+  ),
+  token_unusable: safe(400, "No token answers at this address", "Check the token's address and the chain."),
+  history_off: safe(409, "This node keeps no history", "Turn the event log on."),
+  payment_unknown: safe(404, "There is no such payment", "Check channel, direction, nonce and index."),
   chain_stale: safe(503, "The newest known block is too old to sign safely", `Nothing was sent. ${RPC}`),
   node_stopped: stake(
     503,
@@ -236,6 +244,12 @@ const CHAIN: Readonly<Record<ChainErrorCode, Meaning>> = {
     "Check the escrow's address and the chain.",
   ),
   fee_market_missing: safe(409, "The chain has no EIP-1559 base fee", "Use a chain that has one."),
+  rpc_url_invalid: safe(400, "A chain server's URL cannot be used", "Correct the endpoint that is named."),
+  fee_policy_invalid: safe(
+    400,
+    "These bounds on fees contradict each other",
+    "Correct the field that is named.",
+  ),
   journal_damaged: stake(500, "The chain journal is damaged", "Follow the runbook on lost disks."),
 };
 
