@@ -106,6 +106,29 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
 };
 
 const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
+  spending_frozen: safe(403, "Spending is frozen", "Nothing was sent. Find out why, then unfreeze."),
+  payee_forbidden: safe(
+    403,
+    "The access token may not pay this",
+    "Nothing was sent. Use a token that allows this payee and this token of money.",
+  ),
+  budget_exceeded: safe(
+    403,
+    "The access token's budget is used up",
+    "Nothing was sent. Wait, or ask for more.",
+  ),
+  limit_exceeded: safe(
+    403,
+    "The node's spending limits do not allow this",
+    "Nothing was sent. Wait, or have the limits raised.",
+  ),
+  payment_held: safe(
+    403,
+    "The payment waits for approval",
+    "Nothing was sent. Have it approved, then ask again with the same Idempotency-Key.",
+  ),
+  approval_unknown: safe(404, "No such held payment", "List the held payments."),
+  approval_ended: safe(409, "This held payment was decided about", "List the held payments."),
   channel_unknown: safe(404, "No such channel on this node", "Check the channel id."),
   channel_refused: safe(
     409,

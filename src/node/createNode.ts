@@ -11,7 +11,7 @@ import { createCrypto } from "../crypto/create.ts";
 import { deriveKeys } from "../crypto/keys.ts";
 import { createPeerHost } from "../p2p/host.ts";
 import type { PeerHost } from "../p2p/peerHost.ts";
-import { type Address, Digests } from "../protocol/index.ts";
+import { type Address, type ChannelId, Digests } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
 import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
@@ -27,6 +27,7 @@ import type { NodeContext } from "./context.ts";
 import { GasWallet } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
 import { openHistory } from "./history/openHistory.ts";
+import { readSpending, SpendingGate, type SpendOrder } from "./limits/gate.ts";
 import { RivuletNode } from "./node.ts";
 import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
@@ -98,6 +99,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
   let parts: Parts;
   const host = await createHost(ground, account.address, () => parts);
   const historyOf = await openHistory(database, options.eventLog);
+  const keptSpending = await readSpending(ground.records);
   const node = new RivuletNode((events) => {
     const { rpc, clock, chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
     const history = historyOf(ground.records, () => parts.channels, stopping.signal);
@@ -154,8 +156,12 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const quotes = new Quotes(context, channels);
     const wallet = new Wallet(context);
     const books = new Books(context);
+    const load = (id: ChannelId) => channels.load(id);
+    const pay = (order: SpendOrder) => events.pay(order);
+    const spending = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
     const stop = () => upkeep.stop();
-    return { context, channels, opener, host, paidOnce, quotes, wallet, gasWallet, books, stop };
+    const views = { quotes, wallet, gasWallet, books };
+    return { context, channels, opener, host, paidOnce, spending, ...views, stop };
   });
   await parts!.upkeep.start();
   return node;

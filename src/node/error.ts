@@ -23,6 +23,13 @@ export interface NodeFailureFields {
   withdrawal_lapsed: { deadline: bigint };
   withdrawal_refused: { reason: string };
   transaction_failed: { reason: string };
+  spending_frozen: { since: bigint; reason: string };
+  payee_forbidden: { peer: string; token: string; accessToken: string };
+  budget_exceeded: { rule: string; limit: bigint; spent: bigint; amount: bigint };
+  limit_exceeded: { rule: string; limit: bigint; spent: bigint; amount: bigint };
+  payment_held: { approval: string; state: string; reason: string };
+  approval_unknown: { id: string };
+  approval_ended: { id: string; state: string };
   update_missing: { channelId: string; nonce: bigint };
   cursor_invalid: { cursor: string };
   cursor_expired: { oldest: string };
@@ -57,6 +64,13 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   withdrawal_refused:
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
+  spending_frozen: "all spending is frozen until it is thawed by hand; nothing was sent",
+  payee_forbidden: "the access token may not pay this payee or in this token; nothing was sent",
+  budget_exceeded: "the access token's budget does not allow that much; nothing was sent",
+  limit_exceeded: "the node's spending limits do not allow that much; nothing was sent",
+  payment_held: "the payment is held for a human's approval; nothing was sent, the same key asks again",
+  approval_unknown: "there is no such held payment",
+  approval_ended: "this held payment was decided about already",
   update_missing: "the database lost this update; totals stay proven, the payments in it cannot be listed",
   cursor_invalid: "this is no cursor of this list",
   cursor_expired:

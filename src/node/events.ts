@@ -1,4 +1,6 @@
 import type { Address, ChannelId, Phase } from "../protocol/index.ts";
+import type { Approval } from "./limits/approvals.ts";
+import type { Decision } from "./limits/decisions.ts";
 import type { Payment, PaymentBatch } from "./payment.ts";
 
 /**
@@ -28,6 +30,10 @@ export interface NodeEvents {
   ];
   /** A dispute on chain: what this node saw or did to keep its money. */
   dispute: [{ readonly channelId: ChannelId; readonly action: string; readonly detail: string }];
+  /** What limits and alarms decided about spending, and why. */
+  decision: [Decision];
+  /** A payment is held for approval, or was approved or denied. */
+  approval: [Approval];
   /** Something an operator should know: a lying peer, a chain that is down, a wallet too low. */
   warning: [{ readonly code: string; readonly message: string; readonly channelId?: ChannelId | undefined }];
 }

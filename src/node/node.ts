@@ -9,6 +9,7 @@ import {
   receiveCapacity,
   sendCapacity,
   toHex,
+  ZERO_ADDRESS,
 } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
@@ -23,6 +24,7 @@ import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
 import type { GasWallet, GasWalletStatus } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
+import type { SpendingGate } from "./limits/gate.ts";
 import type { Opener, OpenOptions } from "./opener.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
@@ -64,6 +66,7 @@ export interface NodeParts {
   readonly opener: Opener;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
+  readonly spending: SpendingGate;
   readonly books: Books;
   readonly quotes: Quotes;
   readonly wallet: Wallet;
@@ -96,6 +99,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return this.#parts.context.records;
   }
 
+  /** Pays for others within budgets, limits and alarms: the way of everything that pays by access token. */
+  get spending(): SpendingGate {
+    return this.#parts.spending;
+  }
+
   /** Double-entry books of everything this node was paid, paid and moved. */
   get books(): Books {
     return this.#parts.books;
@@ -123,6 +131,8 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
    */
   async openChannel(options: OpenOptions & { readonly peer: string }): Promise<ChannelInfo> {
     const session = await this.#session(options.peer, options.signal);
+    const { signer } = session.remote;
+    this.#parts.spending.checkExposure(signer, options.token ?? ZERO_ADDRESS, options.deposit);
     const mailbox = await this.#parts.opener.open(session, options);
     return infoOf(mailbox.state, mailbox.session !== undefined);
   }
@@ -134,6 +144,8 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     options: ProgressOptions<DepositProgress> = {},
   ): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
+    const { peer, state } = mailbox;
+    this.#parts.spending.checkExposure(peer, state.terms.channel.token, ownMoney(state) + amount);
     const signal = this.#signal(options.signal);
     const onProgress = unfailing(options.onProgress);
     const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress });
@@ -269,6 +281,12 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     const { stopping } = this.#parts.context;
     return signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
   }
+}
+
+/** Our own money in a channel, as the ledger counts it now. */
+function ownMoney({ terms, side, sent, received }: ChannelState): bigint {
+  const { deposits, withdrawn } = terms.chain;
+  return deposits[side] - withdrawn[side] + received.transferred - sent.transferred;
 }
 
 function infoOf(state: ChannelState, connected: boolean): ChannelInfo {

@@ -33,6 +33,13 @@ export class PaidOnce {
     this.#index = new GroupRead(store);
   }
 
+  /** Whether a payment with this id was made on the channel, or is under way. */
+  async knows(mailbox: ChannelMailbox, id: Uint8Array): Promise<boolean> {
+    if (this.#pending.has(nameOf(mailbox.channelId, id))) return true;
+    const [found] = await this.#index.getMany([paymentKey(id, mailbox.state.idBytes)]);
+    return found !== undefined;
+  }
+
   async pay(mailbox: ChannelMailbox, order: PaymentOrder, id: Uint8Array): Promise<Receipt> {
     const [place] = await this.#payAll(mailbox, [{ ...order, id }]);
     return { channelId: mailbox.channelId, nonce: place!.nonce, index: place!.index, paymentId: toHex(id) };

@@ -1,0 +1,52 @@
+import { NodeError } from "../error.ts";
+import type { Records } from "../records.ts";
+
+const NAMESPACE = "limits";
+const KEY = "frozen";
+
+/** Since when nothing may be spent, Unix seconds, and why. */
+export interface Frozen {
+  readonly since: number;
+  readonly reason: string;
+}
+
+/**
+ * The brake: while it is on nothing is paid, whoever asks, over restarts too. Receiving, closing, disputes and
+ * withdrawals to the own account go on: stopping those would help a thief.
+ */
+export class Freeze {
+  readonly #records: Records;
+  #state: Frozen | undefined;
+
+  private constructor(records: Records, state: Frozen | undefined) {
+    this.#records = records;
+    this.#state = state;
+  }
+
+  static async open(records: Records): Promise<Freeze> {
+    return new Freeze(records, await records.get<Frozen>(NAMESPACE, KEY));
+  }
+
+  get state(): Frozen | undefined {
+    return this.#state;
+  }
+
+  /** Throws `spending_frozen`. */
+  assertThawed(): void {
+    if (this.#state === undefined) return;
+    const { since, reason } = this.#state;
+    throw new NodeError({ code: "spending_frozen", fields: { since: BigInt(since), reason } });
+  }
+
+  /** Nothing is paid from this call on; resolves once that survives a power cut. Frozen already, it keeps its reason. */
+  async freeze(reason: string): Promise<void> {
+    this.#state ??= { since: Math.floor(Date.now() / 1000), reason };
+    await this.#records.put(NAMESPACE, KEY, this.#state, { sync: true });
+  }
+
+  /** The disk first: a crash must not freeze again what a human has thawed, nor thaw what is still frozen. */
+  async thaw(): Promise<void> {
+    await this.#records.delete(NAMESPACE, KEY, { sync: true });
+    this.#state = undefined;
+  }
+}

@@ -1,0 +1,20 @@
+import type { Address } from "../../protocol/index.ts";
+import type { Budget } from "./caps.ts";
+
+/** On whose behalf is spent: an access token, and behind it those it was made from. Each must allow a payment. */
+export interface Spender {
+  readonly id: string;
+  /** Signers that may be paid. Undefined: any. */
+  readonly payees?: ReadonlySet<Address> | undefined;
+  /** One per token that may be spent. Undefined: no budget, any token. */
+  readonly budgets?: readonly Budget[] | undefined;
+  readonly parent?: Spender | undefined;
+}
+
+/** Depth of the longest chain of access tokens. */
+export const MAX_SPENDER_DEPTH = 8;
+
+/** The spender and those it spends for, innermost first. */
+export function* lineOf(spender: Spender | undefined): Generator<Spender> {
+  for (let one = spender; one !== undefined; one = one.parent) yield one;
+}
