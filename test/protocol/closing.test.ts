@@ -42,6 +42,24 @@ describe("closing", () => {
     expect(observeChain(a, reading(), reading({ status: "settled" })).terms.phase).toBe("closing");
   });
 
+  it("is the same state as long as the chain shows the same", () => {
+    const [a] = paid(openPair(), 0, 5n);
+    expect(observed(a)).toBe(a);
+    const seen = observed(a, CLOSING);
+    expect(observed(seen, CLOSING)).toBe(seen);
+    for (const change of [
+      { deadline: DEADLINE + 1n },
+      { recorded: [1n, 0n] as const },
+      { recorded: [0n, 1n] as const },
+      { deposits: [1001n, 1000n] as const },
+      { deposits: [1000n, 1001n] as const },
+      { withdrawn: [1n, 0n] as const },
+      { withdrawn: [0n, 1n] as const },
+    ]) {
+      expect(observed(seen, { ...CLOSING, ...change }).terms.chain).not.toBe(seen.terms.chain);
+    }
+  });
+
   it("stays closing when a reorganisation removes the close, and closes itself", () => {
     const [, b] = paid(openPair(), 0, 5n);
     const seen = observeChain(b, reading(), reading(CLOSING));

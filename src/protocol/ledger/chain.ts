@@ -19,7 +19,8 @@ export interface ChainReading {
 
 /**
  * Brings the channel's view of the chain up to date. Deposits count once confirmed; withdrawals and the start of a
- * close count at zero confirmations, because they bind us. A close that a reorganisation removed stays a close.
+ * close count at zero confirmations, because they bind us. A close that a reorganisation removed stays a close. The
+ * state itself when nothing has changed: what is written and told is only what is new.
  */
 export function observeChain(
   state: ChannelState,
@@ -27,7 +28,7 @@ export function observeChain(
   newest: ChainReading,
 ): ChannelState {
   const { terms } = state;
-  const chain: ChainView = {
+  const seen: ChainView = {
     deposits: confirmed.deposits,
     withdrawn: [
       maxAmount(confirmed.withdrawn[0], newest.withdrawn[0]),
@@ -39,7 +40,24 @@ export function observeChain(
         : terms.chain.close,
     settled: terms.chain.settled,
   };
-  return withTerms(state, recounted({ ...terms, chain, phase: phaseAfter(state, confirmed, newest) }));
+  const chain = isSameView(seen, terms.chain) ? terms.chain : seen;
+  const next = recounted({ ...terms, chain, phase: phaseAfter(state, confirmed, newest) });
+  const changed = chain !== terms.chain || next.phase !== terms.phase || next.announced !== terms.announced;
+  return changed ? withTerms(state, next) : state;
+}
+
+/** Settlements come from elsewhere: see {@link observeSettled}. */
+function isSameView(a: ChainView, b: ChainView): boolean {
+  return (
+    isSamePair(a.deposits, b.deposits) &&
+    isSamePair(a.withdrawn, b.withdrawn) &&
+    a.close?.deadline === b.close?.deadline &&
+    isSamePair(a.close?.recorded, b.close?.recorded)
+  );
+}
+
+function isSamePair(a: readonly [bigint, bigint] | undefined, b: readonly [bigint, bigint] | undefined) {
+  return a?.[0] === b?.[0] && a?.[1] === b?.[1];
 }
 
 /** `settled` is decided by {@link observeSettled} alone: a settlement counts once confirmed. */
