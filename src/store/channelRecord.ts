@@ -51,6 +51,7 @@ function termsBytes(state: ChannelState): Uint8Array {
 /** Whether the channel awaits something of the chain or its clock. */
 export function needsAttention(state: ChannelState): boolean {
   const { terms } = state;
+  if (terms.phase === "settled") return false;
   return (
     terms.phase === "opening" ||
     terms.phase === "closing" ||

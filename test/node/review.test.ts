@@ -144,6 +144,31 @@ describe("a dispute", () => {
   });
 });
 
+describe("a channel whose settlement is confirmed", () => {
+  it("is looked after no more", async () => {
+    const [a] = openPair();
+    const attended: boolean[] = [];
+    const context = {
+      attend: (_id: string, wanted: boolean) => attended.push(wanted),
+      store: new MemoryStore(),
+      chain: { read: () => Promise.reject(new Error("asked")), confirmedNumber: () => 1 },
+    };
+    const { mailbox, as } = fakeMailbox(startClosing(a), context as never);
+    Object.assign(mailbox.payer, { settleFinally() {} });
+    const side = new ChainSide(as);
+    const settled = {
+      kind: "settled",
+      stage: "confirmed",
+      share0: 1000n,
+      share1: 1000n,
+      block: { number: 5 },
+    };
+    await side.notice(settled as never);
+    expect(mailbox.state.terms.phase).toBe("settled");
+    expect([attended.at(-1), side.awaitsBlock, side.isBusy]).toEqual([false, false, false]);
+  });
+});
+
 describe("refreshing", () => {
   it("reads the chain once more for whoever asks as the last reading ends", async () => {
     const [a] = openPair();

@@ -181,3 +181,15 @@ describe("an update's record", () => {
     }
   });
 });
+
+describe("a settled channel", () => {
+  it("needs no attention, whatever led to it: nodes would carry all they ever had", () => {
+    fc.assert(
+      fc.property(state, ({ terms, ...rest }) => {
+        expect(needsAttention({ ...rest, terms: { ...terms, phase: "settled" } })).toBe(false);
+        expect(needsAttention({ ...rest, terms: { ...terms, phase: "closing" } })).toBe(true);
+      }),
+      { seed, numRuns: 100 },
+    );
+  });
+});

@@ -70,6 +70,11 @@ export class ChainSide {
     if (notice.kind === "settled" && notice.stage === "confirmed") {
       await this.#settled([notice.share0, notice.share1]);
     }
+    if (this.#mailbox.state.terms.phase === "settled") {
+      this.#awaited = undefined;
+      context.attend(channelId, false);
+      return;
+    }
     // Notices come before the blocks they confirm can be read: without this a deposit into an open channel would
     // count only when something else happens to it.
     this.#awaited = Math.max(this.#awaited ?? 0, notice.block.number);
