@@ -38,6 +38,7 @@ import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Wallet } from "./wallet.ts";
+import { boundWarnings } from "./warnings.ts";
 
 /** Seams for tests of crashes and bad clocks: a store that loses power, a clock that is wrong. */
 export interface NodeSeams {
@@ -119,7 +120,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       chainId: options.chainId,
       account: account.address,
       signer: host.signer,
-      emit: emitOf(events, history),
+      emit: boundWarnings(emitOf(events, history), stopping.signal),
       listens: (name) => events.listenerCount(name) > 0,
       log: ground.log,
       signEach: options.signEach ?? false,

@@ -34,6 +34,9 @@ export interface NodeEvents {
   decision: [Decision];
   /** A payment is held for approval, or was approved or denied. */
   approval: [Approval];
-  /** Something an operator should know: a lying peer, a chain that is down, a wallet too low. */
+  /**
+   * Something an operator should know: a lying peer, a chain that is down, a wallet too low. With one code about one
+   * channel only the first few of every minute, and at its end how many more there were.
+   */
   warning: [{ readonly code: string; readonly message: string; readonly channelId?: ChannelId | undefined }];
 }

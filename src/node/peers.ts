@@ -129,7 +129,9 @@ export class Peers {
     if (this.#channels.peerOf(message.channelId) !== session.remote.signer) return;
     const mailbox = await this.#channels.load(message.channelId);
     mailbox.withdrawer.receiveRefuse(message.code);
-    this.#warn(message.code, `the peer refused: ${JSON.stringify(message.fields)}`, message.channelId);
+    // The code is a stranger's text: as one of ours it could pass for a failure of this node, and be new every time.
+    const said = JSON.stringify({ code: message.code, ...message.fields });
+    this.#warn("peer_refused", `the peer refused: ${said}`, message.channelId);
   }
 
   async #establishAll(session: PeerSession, signer: Address): Promise<void> {

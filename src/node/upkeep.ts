@@ -10,6 +10,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import type { Pledges } from "./pledges.ts";
 import type { Recovery } from "./recovery.ts";
+import { logTrouble } from "./warnings.ts";
 
 interface UpkeepInit {
   readonly rpc: FailoverRpc;
@@ -134,7 +135,8 @@ export class Upkeep {
         await this.#forgetAbandoned(mailbox);
       } catch (error) {
         if (context.stopping.aborted) return;
-        context.log.warn({ error, channelId: id }, "a channel could not be looked after; tried again");
+        const message = "a channel could not be looked after; tried again";
+        logTrouble(context.log, { error, channelId: id }, message);
       }
     }
   }

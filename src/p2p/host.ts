@@ -19,6 +19,7 @@ import { Link } from "./link.ts";
 import { guardRawSockets } from "./listener.ts";
 import { Meeting, type MeetingOwner } from "./meeting.ts";
 import type { PeerHandlers, PeerHost, PeerHostInit, PeerLog } from "./peerHost.ts";
+import { Repeats } from "./repeats.ts";
 import { LinkSession, type PeerSession, type SessionOwner } from "./session.ts";
 import { SharedTasks } from "./shared.ts";
 
@@ -61,6 +62,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
   readonly #handlers: PeerHandlers;
   readonly #isKnown: (signer: Address) => boolean;
   readonly #log: PeerLog;
+  readonly #comings: Repeats<{ readonly fields: object; readonly message: string }>;
   readonly #connections: Connections;
   readonly #keeper: Keeper;
   readonly #meetings = new Map<string, Meeting>();
@@ -78,6 +80,10 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     this.#handlers = init.handlers;
     this.#isKnown = init.isKnown ?? (() => true);
     this.#log = init.log ?? SILENT;
+    this.#comings = new Repeats({
+      tell: ({ fields, message }) => this.#log.info(fields, message),
+      summarize: ({ fields, message }, more) => ({ fields: { ...fields, more }, message }),
+    });
     this.#connections = new Connections(limits);
     this.#keeper = new Keeper(
       limits,
@@ -110,6 +116,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     await Promise.all(closing);
     this.#destroyRawSockets();
     await this.#network.stop();
+    this.#comings.flush();
   }
 
   addresses(): string[] {
@@ -243,7 +250,7 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
 
   announce(session: LinkSession): void {
     const { peerId, signer } = session.remote;
-    this.#log.info({ peerId, signer }, "session");
+    this.#say(signer, { peerId, signer }, "session");
     try {
       this.#handlers.onSession(session);
     } catch (cause) {
@@ -263,7 +270,12 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
     if (reason.code === "internal_error") {
       this.#log.error({ peerId, signer, cause: reason.cause }, "a message handler failed");
     }
-    this.#log.info({ peerId, signer, code: reason.code, fields: reason.fields }, "session ended");
+    this.#say(signer, { peerId, signer, code: reason.code, fields: reason.fields }, "session ended");
     this.#handlers.onSessionClosed(session, reason);
+  }
+
+  /** Logs comings and goings, which a peer can repeat as often as it likes. */
+  #say(signer: Address, fields: object, message: string): void {
+    this.#comings.tell(message, signer, { fields, message });
   }
 }

@@ -20,6 +20,7 @@ import {
 import { decodeUpdate, needsAttention } from "../../store/channelRecord.ts";
 import { updateRange } from "../../store/keys.ts";
 import type { ChannelReading } from "../chainSync.ts";
+import { logTrouble } from "../warnings.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
 /** Hears of one channel's transactions, by what they do: `settle`, `withdraw`, … */
@@ -95,7 +96,8 @@ export class ChainSide {
   refreshSoon(): void {
     const { context, channelId } = this.#mailbox;
     this.refresh().catch((error: unknown) => {
-      if (!context.stopping.aborted) context.log.warn({ error, channelId }, "the chain could not be read");
+      if (context.stopping.aborted) return;
+      logTrouble(context.log, { error, channelId }, "a channel could not be read from the chain");
     });
   }
 
