@@ -3,7 +3,7 @@ import type { Address } from "../protocol/address.ts";
 import { fromHex, type Hex } from "../protocol/bytes.ts";
 import { displayText } from "./displayText.ts";
 import { ChainError } from "./error.ts";
-import type { Call, Eth, ViewOptions } from "./eth.ts";
+import type { Call, Eth } from "./eth.ts";
 import type { CallOptions } from "./jsonRpc.ts";
 
 const ABI = new Interface([
@@ -19,8 +19,8 @@ const ABI = new Interface([
 export const MAX_SYMBOL_CHARS = 32;
 export const MAX_NAME_CHARS = 64;
 
-/** Most gas a token may burn to describe itself: a hundred times what any honest one needs, a moment's work of a server. */
-const DESCRIPTION_GAS = 1_000_000n;
+/** Most gas a token may burn on a question: ten times what any honest one needs, a moment's work for a server. */
+const VIEW_GAS = 1_000_000n;
 
 /** Longest description looked at, hex digits: what is longer is not meant to be read. */
 const MAX_DESCRIPTION_DIGITS = 16_384;
@@ -94,7 +94,7 @@ export class Erc20 {
   /** The answer, or undefined when the token reverts or has no such function. */
   async #optional(name: string, options: CallOptions): Promise<Hex | undefined> {
     try {
-      const answer = await this.#call(name, [], { ...options, gas: DESCRIPTION_GAS });
+      const answer = await this.#call(name, [], options);
       return answer === "0x" ? undefined : answer;
     } catch (error) {
       if (error instanceof ChainError && error.code === "rpc_error") return undefined;
@@ -102,9 +102,10 @@ export class Erc20 {
     }
   }
 
-  #call(name: string, values: unknown[], options: ViewOptions): Promise<Hex> {
+  #call(name: string, values: unknown[], options: CallOptions): Promise<Hex> {
     const data = ABI.encodeFunctionData(name, values) as Hex;
-    return this.#eth.call(undefined, { to: this.address, data, value: 0n }, "latest", options);
+    const call = { to: this.address, data, value: 0n };
+    return this.#eth.call(undefined, call, "latest", { ...options, gas: VIEW_GAS });
   }
 }
 

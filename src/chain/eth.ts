@@ -48,7 +48,7 @@ export interface Call {
 /** Which state to read: the newest block's, or exactly the block with this hash (EIP-1898), which no reorganisation can swap. */
 export type BlockTag = "latest" | number | { readonly blockHash: Hex };
 
-export interface ViewOptions extends CallOptions {
+export interface BoundedOptions extends CallOptions {
   /** Most gas the call may burn on the server; its own bound where absent. */
   readonly gas?: bigint;
 }
@@ -131,17 +131,16 @@ export class Eth {
     return bigintOf(await this.#rpc.call(method, [], options), method);
   }
 
-  async estimateGas(from: Address, call: Call, options: CallOptions): Promise<bigint> {
+  async estimateGas(from: Address, call: Call, options: BoundedOptions): Promise<bigint> {
     const method = "eth_estimateGas";
-    return bigintOf(await this.#rpc.call(method, [callParams(from, call)], options), method);
+    return bigintOf(await this.#rpc.call(method, [callParams(from, call, options.gas)], options), method);
   }
 
   /** The return data of a call performed on the state of `at`. A revert is `rpc_error` with its data. */
-  async call(from: Address | undefined, call: Call, at: BlockTag, options: ViewOptions): Promise<Hex> {
+  async call(from: Address | undefined, call: Call, at: BlockTag, options: BoundedOptions): Promise<Hex> {
     const block = typeof at === "object" ? { blockHash: at.blockHash, requireCanonical: true } : tagOf(at);
-    const params = callParams(from, call);
-    if (options.gas !== undefined) params.gas = quantity(options.gas);
-    return hexOf(await this.#rpc.call("eth_call", [params, block], options), "eth_call");
+    const params = [callParams(from, call, options.gas), block];
+    return hexOf(await this.#rpc.call("eth_call", params, options), "eth_call");
   }
 
   /** Hands in a signed transaction; never retried here, since the publisher does. */
@@ -167,8 +166,9 @@ export class Eth {
   }
 }
 
-function callParams(from: Address | undefined, call: Call): Record<string, string> {
+function callParams(from: Address | undefined, call: Call, gas?: bigint): Record<string, string> {
   const params: Record<string, string> = { to: call.to, data: call.data, value: quantity(call.value) };
+  if (gas !== undefined) params.gas = quantity(gas);
   if (from !== undefined) params.from = from;
   return params;
 }

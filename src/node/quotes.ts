@@ -55,6 +55,9 @@ interface Plan {
   readonly amount: bigint;
 }
 
+/** Most gas a simulation may burn: far above any transaction here, so that no token keeps a server busy. */
+const MOST_GAS = 2_000_000n;
+
 /** Says what things would cost before any of them is sent. */
 export class Quotes {
   readonly #context: NodeContext;
@@ -173,7 +176,7 @@ export class Quotes {
   async #gasOf(call: Call, measured: bigint, signal: AbortSignal): Promise<bigint> {
     const { chain, account } = this.#context;
     try {
-      return await chain.eth.estimateGas(account, call, { signal });
+      return await chain.eth.estimateGas(account, call, { signal, gas: MOST_GAS });
     } catch (error) {
       if (failureOf(error)?.code !== "rpc_error") throw error;
       return measured;

@@ -5,7 +5,9 @@ import {
   bumpedFees,
   ceilingAt,
   DEFAULT_FEE_POLICY,
+  type FeePolicy,
   type Fees,
+  feePolicyOf,
   firstFees,
 } from "../../src/chain/fees.ts";
 
@@ -57,5 +59,29 @@ describe("fees", () => {
     expect(ceilingAt(policy, policy.urgencySeconds)).toBe(policy.ceiling);
     expect(ceilingAt(policy, -1)).toBe(policy.ceiling);
     expect(ceilingAt(policy, undefined)).toBe(policy.ceiling);
+  });
+
+  it("takes a ceiling of the operator's, and keeps the other bounds within it", () => {
+    expect(feePolicyOf()).toEqual(policy);
+    expect(feePolicyOf({ ceiling: 5n })).toMatchObject({ ceiling: 5n, maxPriority: 5n, minPriority: 5n });
+    const high = 10n ** 13n;
+    expect(feePolicyOf({ ceiling: high })).toMatchObject({ ceiling: high, urgentCeiling: high });
+    expect(feePolicyOf({ urgentCeiling: policy.ceiling })).toMatchObject({ urgentCeiling: policy.ceiling });
+  });
+
+  it.each<[string, Partial<FeePolicy>]>([
+    ["ceiling", { ceiling: 0n }],
+    ["ceiling", { ceiling: -1n }],
+    ["ceiling", { ceiling: 5 as unknown as bigint }],
+    ["urgentCeiling", { ceiling: 10n, urgentCeiling: 9n }],
+    ["urgencySeconds", { urgencySeconds: 0 }],
+    ["urgencySeconds", { urgencySeconds: Number.NaN }],
+    ["bumpAfterMs", { bumpAfterMs: 10 }],
+    ["minPriority", { minPriority: 10n, maxPriority: 9n }],
+    ["maxPriority", { ceiling: 10n, maxPriority: 11n }],
+  ])("refuses a %s that makes no sense: %o", (field, changes) => {
+    expect(() => feePolicyOf(changes)).toThrow(
+      expect.objectContaining({ failure: expect.objectContaining({ code: "fee_policy_invalid", field }) }),
+    );
   });
 });
