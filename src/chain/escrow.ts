@@ -228,7 +228,7 @@ export class Escrow {
  * What a call that pays both sides may take beyond its estimate. The escrow makes sure that the second payout has its
  * whole allowance, so the estimate holds one; the first may take all of its own by the time the call is mined.
  */
-function spareGasOf({ token }: Channel): bigint {
+export function spareGasOf({ token }: Pick<Channel, "token">): bigint {
   return token === ZERO_ADDRESS ? NATIVE_PAYOUT_GAS : TOKEN_PAYOUT_GAS;
 }
 

@@ -1,3 +1,4 @@
+import { TOKEN_PAYOUT_GAS } from "../chain/escrow.ts";
 import { ceilingAt, firstFees } from "../chain/fees.ts";
 import { gasLimitFor } from "../chain/simulate.ts";
 import type { Channels } from "./channels.ts";
@@ -15,7 +16,7 @@ export interface GasWalletStatus {
 const LOOK_MS = 60_000;
 
 /** What one dispute is sent with: an answer to an old proof, and the settlement. */
-const DISPUTE_GAS = gasLimitFor(MEASURED_GAS.challenge) + gasLimitFor(MEASURED_GAS.settle);
+const DISPUTE_GAS = gasLimitFor(MEASURED_GAS.challenge) + gasLimitFor(MEASURED_GAS.settle, TOKEN_PAYOUT_GAS);
 
 /** Watches whether the account can still pay for disputes, and says so before one has to be fought. */
 export class GasWallet {

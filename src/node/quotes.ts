@@ -1,6 +1,6 @@
 import { Erc20 } from "../chain/erc20.ts";
 import { failureOf } from "../chain/error.ts";
-import { NO_SIGNATURE } from "../chain/escrow.ts";
+import { NO_SIGNATURE, spareGasOf } from "../chain/escrow.ts";
 import type { Call } from "../chain/eth.ts";
 import { firstFees } from "../chain/fees.ts";
 import { gasLimitFor } from "../chain/simulate.ts";
@@ -48,9 +48,14 @@ export interface Quote {
   readonly missing: { readonly native: bigint; readonly token: bigint };
 }
 
+/** A quoted transaction with the gas its limit has to spare beyond the usual margin. */
+interface Planned extends QuotedTransaction {
+  readonly spare?: bigint;
+}
+
 /** Transactions that would follow from an order, and the money that would leave the account with them. */
 interface Plan {
-  readonly transactions: readonly QuotedTransaction[];
+  readonly transactions: readonly Planned[];
   readonly token: Address;
   readonly amount: bigint;
 }
@@ -70,13 +75,14 @@ export class Quotes {
 
   /** What an order would cost now; sends nothing. Throws `channel_unknown`, `channel_not_open` or `ChainError`. */
   async quote(order: QuoteOrder, signal: AbortSignal): Promise<Quote> {
-    const { transactions, token, amount } = await this.#plan(order, signal);
+    const { transactions: planned, token, amount } = await this.#plan(order, signal);
+    const transactions = planned.map(({ name, gas }) => ({ name, gas }));
     const { chain, account } = this.#context;
     const market = await chain.market(signal);
     const { priority } = firstFees(chain.fees, market, chain.fees.ceiling);
     const gasPrice = market.baseFee + priority;
     const gas = transactions.reduce((sum, one) => sum + one.gas, 0n);
-    const limits = transactions.reduce((sum, one) => sum + gasLimitFor(one.gas), 0n);
+    const limits = planned.reduce((sum, one) => sum + gasLimitFor(one.gas, one.spare), 0n);
     const isNative = token === ZERO_ADDRESS;
     const coins = await chain.eth.balance(account, { signal });
     const tokens = isNative || amount === 0n ? 0n : await this.#holds(token, signal);
@@ -140,7 +146,7 @@ export class Quotes {
     const contract = new Erc20(token, chain.eth);
     const allowance = await contract.allowance(account, escrow.address, { signal });
     const needed = approvals(allowance, amount);
-    const transactions: QuotedTransaction[] = [];
+    const transactions: Planned[] = [];
     for (const [index, approved] of needed.entries()) {
       const call = contract.approve(escrow.address, approved);
       // The second stands on the first, which is not mined yet.
@@ -154,13 +160,10 @@ export class Quotes {
     return { transactions: [...transactions, { name: "deposit", gas }], token, amount };
   }
 
-  async #closing(
-    manner: "together" | "alone",
-    state: ChannelState,
-    signal: AbortSignal,
-  ): Promise<QuotedTransaction[]> {
-    if (manner === "together") return [{ name: "close", gas: MEASURED_GAS.closeCooperatively }];
+  async #closing(manner: "together" | "alone", state: ChannelState, signal: AbortSignal): Promise<Planned[]> {
     const { channel } = state.terms;
+    const spare = spareGasOf(channel);
+    if (manner === "together") return [{ name: "close", gas: MEASURED_GAS.closeCooperatively, spare }];
     const { received: proof } = state;
     const evidence = { proof, signature: proof.signature, endorsement: NO_SIGNATURE, locks: [] };
     const intent = { deadline: 0n, closeSignature: NO_SIGNATURE };
@@ -168,7 +171,7 @@ export class Quotes {
     const call = this.#context.escrow.startClose(channel, us, intent, evidence);
     return [
       { name: "startClose", gas: await this.#gasOf(call, MEASURED_GAS.startClose, signal) },
-      { name: "settle", gas: MEASURED_GAS.settle },
+      { name: "settle", gas: MEASURED_GAS.settle, spare },
     ];
   }
 

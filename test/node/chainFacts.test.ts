@@ -286,8 +286,8 @@ describe("options", () => {
       challengePeriod: 600,
       signal: stop.signal,
       onProgress: (progress) => {
-        if (progress.step === "deposit" && progress.progress.stage === "waiting")
-          waits.push(progress.progress.reason);
+        const state = "progress" in progress ? progress.progress : undefined;
+        if (state?.stage === "waiting") waits.push(state.reason);
       },
     });
     await until("the wait", () => waits.includes("fee_ceiling"));
