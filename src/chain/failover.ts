@@ -34,7 +34,7 @@ export interface FailoverRpcInit {
   /** Least milliseconds between two calls of `onHead`: chains may be faster than anybody wants to look. Default 1,000. */
   readonly headPaceMs?: number;
   readonly onNews?: (news: EndpointNews) => void;
-  /** Milliseconds between looks at servers that are not in use. Default 30,000. */
+  /** Milliseconds between looks at servers that are not in use. Default 15,000. */
   readonly probeMs?: number;
   /** First time aside of a server that fails, milliseconds; doubles up to five minutes. Default 1,000. */
   readonly asideMinMs?: number;
@@ -53,6 +53,9 @@ const LAG_SECONDS = 60;
  * its caller has seen. After that an older state is better than none.
  */
 const SEEN_MS = 60_000;
+
+/** A server that stands still is found out so soon: as often as a slow chain is asked for its head. */
+const DEFAULT_PROBE_MS = 15_000;
 
 /** Between two looks at servers, even if one after the other comes due. */
 const MIN_PROBE_MS = 50;
@@ -288,7 +291,7 @@ export class FailoverRpc implements JsonRpc {
   }
 
   #dueAt(endpoint: Endpoint): number {
-    return endpoint.asideUntil ?? Math.max(0, endpoint.headAt + (this.#init.probeMs ?? 30_000));
+    return endpoint.asideUntil ?? Math.max(0, endpoint.headAt + (this.#init.probeMs ?? DEFAULT_PROBE_MS));
   }
 
   async #probe(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
