@@ -23,6 +23,7 @@ export interface ApiFailureFields {
   cursor_expired: { oldest: string };
   too_many_streams: { limit: bigint };
   too_many_operations: { limit: bigint };
+  operation_running: { operationId: string };
   no_channel: { peer: string; token: string };
   /** The peer did not come back while the call waited; nothing was signed. */
   peer_away: { peer: string; waitedSeconds: bigint };

@@ -78,6 +78,11 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
   ),
   too_many_streams: safe(429, "Too many event streams of one access token", "Close one of them first."),
   too_many_operations: safe(429, "Too many operations are under way", "Wait until some of them end."),
+  operation_running: safe(
+    409,
+    "Another operation of this kind runs on the channel",
+    "Wait until it has ended.",
+  ),
   no_channel: safe(404, "No open channel with this peer in this token", "Open a channel first."),
   peer_away: safe(
     504,

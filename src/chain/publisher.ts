@@ -168,6 +168,11 @@ export class Publisher {
     this.#alarm.wake();
   }
 
+  /** Whether an intent was ever signed under this id. */
+  async knows(id: string): Promise<boolean> {
+    return this.#jobs.get(id)?.record !== undefined || (await this.#outbox.find(id)) !== undefined;
+  }
+
   /** Ids of the intents that are not over. */
   pending(): string[] {
     return [...this.#jobs.keys()];

@@ -67,6 +67,11 @@ export class ChainSync {
     this.eth = init.eth;
   }
 
+  /** The number of the newest block; -1 before the first. */
+  newestNumber(): number {
+    return this.#init.watcher.newestBlock()?.number ?? -1;
+  }
+
   /** The number of the newest confirmed block; -1 before the first. */
   confirmedNumber(): number {
     return this.#init.watcher.confirmedBlock()?.number ?? -1;
@@ -168,6 +173,16 @@ export class ChainSync {
     options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
   ): Promise<Outcome> {
     return this.#init.publisher.submit(intent, options);
+  }
+
+  /** Whether a transaction was ever signed under this name. */
+  knows(intent: string): Promise<boolean> {
+    return this.#init.publisher.knows(intent);
+  }
+
+  /** Transactions that are not over. */
+  get pendingTransactions(): number {
+    return this.#init.publisher.pending().length;
   }
 
   /** Looks now: something is known to have happened. */

@@ -13,6 +13,7 @@ import { channelSequence } from "../store/channelSequence.ts";
 import { channelIdOfKey, channelKey, channelRange } from "../store/keys.ts";
 import type { Op } from "../store/store.ts";
 import { ChannelMailbox } from "./channel/mailbox.ts";
+import { type ChannelInfo, infoOf } from "./channelInfo.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 
@@ -21,6 +22,13 @@ const MAX_LOADED = 10_000;
 
 /** How many of the longest unused are looked at when room is needed: the first idle one goes. */
 const EVICTION_TRIES = 64;
+
+export interface ListOptions {
+  /** Only channels behind this one in the order of ids. */
+  readonly after?: ChannelId | undefined;
+  readonly peer?: Address | undefined;
+  readonly signal?: AbortSignal;
+}
 
 /** The channels with one peer. */
 interface PeerChannels {
@@ -102,6 +110,41 @@ export class Channels {
       this.#loading.set(id, loading);
     }
     return loading;
+  }
+
+  /** Channels by id. Those not in memory are read past it, so that a list does not push out those in use. */
+  async *list({ after, peer, signal }: ListOptions): AsyncGenerator<ChannelInfo> {
+    if (peer !== undefined) {
+      const ids = [...this.ofPeer(peer)].filter((id) => after === undefined || id > after).sort();
+      for (const id of ids) {
+        signal?.throwIfAborted();
+        const value = this.#loaded.has(id)
+          ? undefined
+          : await this.#context.store.get(channelKey(channelIdToBytes(id)));
+        const info = this.#info(id, value);
+        if (info !== undefined) yield info;
+      }
+      return;
+    }
+    const range = channelRange();
+    // The first key behind a channel's is that key with a zero byte at its end.
+    const gte = after === undefined ? range.gte : Uint8Array.of(...channelKey(channelIdToBytes(after)), 0);
+    for await (const [key, value] of this.#context.store.range({ ...range, gte, signal })) {
+      const info = this.#info(channelIdFromBytes(channelIdOfKey(key)), value);
+      if (info !== undefined) yield info;
+    }
+  }
+
+  /** As it is in memory, else as `stored`. */
+  #info(id: ChannelId, stored: Uint8Array | undefined): ChannelInfo | undefined {
+    const mailbox = this.#loaded.get(id);
+    if (mailbox !== undefined) return infoOf(mailbox.state, mailbox.session !== undefined);
+    return stored === undefined ? undefined : infoOf(decodeChannelState(id, stored), false);
+  }
+
+  /** Peers with channels. */
+  peers(): IterableIterator<Address> {
+    return this.#byPeer.keys();
   }
 
   /** Remembers a channel both sides agreed on, durably and with `ops` in the same batch, before anything is said or paid for it. */

@@ -31,6 +31,7 @@ import { readSpending, SpendingGate, type SpendOrder } from "./limits/gate.ts";
 import { RivuletNode } from "./node.ts";
 import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
+import { Overview } from "./overview.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { Peers } from "./peers.ts";
 import { Quotes } from "./quotes.ts";
@@ -160,8 +161,9 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const load = (id: ChannelId) => channels.load(id);
     const pay = (order: SpendOrder) => events.pay(order);
     const spending = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
+    const overview = new Overview({ context, channels, host, crypto: crypto.ecdsa.name });
     const stop = () => upkeep.stop();
-    const views = { quotes, wallet, gasWallet, books };
+    const views = { quotes, wallet, gasWallet, books, overview };
     return { context, channels, opener, host, paidOnce, spending, ...views, stop };
   });
   await parts!.upkeep.start();

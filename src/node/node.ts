@@ -6,9 +6,6 @@ import {
   type ChannelId,
   type ChannelState,
   otherSide,
-  receiveCapacity,
-  sendCapacity,
-  toHex,
   ZERO_ADDRESS,
 } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
@@ -18,20 +15,24 @@ import type { ChainStatus } from "./chainSync.ts";
 import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { CloseOptions } from "./channel/closer.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
-import type { Channels } from "./channels.ts";
+import { type ChannelInfo, infoOf } from "./channelInfo.ts";
+import type { Channels, ListOptions } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
 import type { GasWallet, GasWalletStatus } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
 import type { SpendingGate } from "./limits/gate.ts";
-import type { Opener, OpenOptions } from "./opener.ts";
+import type { FinishOptions, Opener, OpenOptions } from "./opener.ts";
+import type { Overview } from "./overview.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
 import { type DepositProgress, unfailing, type WithdrawProgress } from "./progress.ts";
 import type { Quote, QuoteOrder, Quotes } from "./quotes.ts";
 import type { Records } from "./records.ts";
 import type { TokenInfo, Wallet } from "./wallet.ts";
+
+export type { ChannelInfo } from "./channelInfo.ts";
 
 interface WaitOptions {
   readonly signal?: AbortSignal;
@@ -41,23 +42,16 @@ interface ProgressOptions<Progress> extends WaitOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** What an application sees of a channel. Amounts in the token's base unit. */
-export interface ChannelInfo {
-  readonly channelId: ChannelId;
-  /** The other side's signer. */
-  readonly peer: Address;
-  readonly token: Address;
-  readonly phase: ChannelState["terms"]["phase"];
-  /** Both sides have re-established it on a live session: payments can leave now. */
-  readonly connected: boolean;
-  readonly sendCapacity: bigint;
-  readonly receiveCapacity: bigint;
-  readonly sent: bigint;
-  readonly received: bigint;
-  readonly deposits: readonly [ours: bigint, theirs: bigint];
-  readonly withdrawn: readonly [ours: bigint, theirs: bigint];
-  /** What the settlement paid, once confirmed. */
-  readonly paidOut: readonly [ours: bigint, theirs: bigint] | undefined;
+interface DepositOptions extends ProgressOptions<DepositProgress> {
+  /** Makes it one deposit for ever, however often it is asked for under this name on this channel. */
+  readonly name?: string;
+}
+
+interface WithdrawOptions extends ProgressOptions<WithdrawProgress> {
+  /** Withdraws up to this cumulative total instead of `amount` more: asked for again, it is the same withdrawal. */
+  readonly total?: bigint | undefined;
+  /** Awaited with the cumulative total before anything is signed. */
+  readonly onTotal?: (total: bigint) => Promise<void>;
 }
 
 export interface NodeParts {
@@ -71,6 +65,7 @@ export interface NodeParts {
   readonly quotes: Quotes;
   readonly wallet: Wallet;
   readonly gasWallet: GasWallet;
+  readonly overview: Overview;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -114,6 +109,16 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return this.#parts.context.history;
   }
 
+  /** A stop was asked for, or something happened after which nothing may be signed. */
+  get isStopping(): boolean {
+    return this.#parts.context.stopping.aborted;
+  }
+
+  /** What an operator looks at: the chain, the peers, sums over all channels. */
+  get overview(): Overview {
+    return this.#parts.overview;
+  }
+
   /** Multiaddrs others can connect to. */
   get addresses(): readonly string[] {
     return this.#parts.host.addresses();
@@ -123,6 +128,18 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   async connect(address: string, { signal }: WaitOptions = {}): Promise<Address> {
     const session = await this.#session(address, signal);
     return session.remote.signer;
+  }
+
+  /** Connects to a peer and again whenever the session ends, for as long as the node runs. Returns at once. */
+  keepConnected(address: string): void {
+    this.#parts.host.keepConnected(address);
+  }
+
+  /** Stops keeping `addresses` connected and ends the session with `signer`, if there is one. */
+  async disconnect(signer: Address, addresses: readonly string[] = []): Promise<void> {
+    const { host } = this.#parts;
+    for (const address of addresses) host.keepConnected(address)();
+    await host.session(signer)?.close();
   }
 
   /**
@@ -137,18 +154,26 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return infoOf(mailbox.state, mailbox.session !== undefined);
   }
 
+  /**
+   * Takes up an opening that an earlier process agreed on (`onAgreed`) and may or may not have deposited for: the
+   * deposit is made once, whatever happened before. Rejects with `channel_unknown` when the agreement was forgotten,
+   * which is only done while nothing was deposited.
+   */
+  async finishOpening(channelId: ChannelId, options: FinishOptions): Promise<ChannelInfo> {
+    const mailbox = await this.#parts.channels.load(channelId);
+    await this.#parts.opener.finish(mailbox, 0n, options);
+    return infoOf(mailbox.state, mailbox.session !== undefined);
+  }
+
   /** Adds `amount` to our deposit; resolves once the other side counts it. */
-  async deposit(
-    channelId: ChannelId,
-    amount: bigint,
-    options: ProgressOptions<DepositProgress> = {},
-  ): Promise<void> {
+  async deposit(channelId: ChannelId, amount: bigint, options: DepositOptions = {}): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
     const { peer, state } = mailbox;
     this.#parts.spending.checkExposure(peer, state.terms.channel.token, ownMoney(state) + amount);
     const signal = this.#signal(options.signal);
     const onProgress = unfailing(options.onProgress);
-    const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress });
+    const { name } = options;
+    const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress, name });
     onProgress({ step: "crediting", channelId });
     const { side } = mailbox.state;
     await mailbox.until(({ terms }) => terms.credited.deposits[side] >= total, signal);
@@ -196,17 +221,15 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   }
 
   /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */
-  async withdraw(
-    channelId: ChannelId,
-    amount: bigint,
-    options: ProgressOptions<WithdrawProgress> = {},
-  ): Promise<void> {
+  async withdraw(channelId: ChannelId, amount: bigint, options: WithdrawOptions = {}): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
     const signal = this.#signal(options.signal);
     const onProgress = unfailing(options.onProgress);
+    const { total, onTotal } = options;
+    if (total !== undefined && (await mailbox.withdrawer.joined(total, { signal, onProgress }))) return;
     if (mailbox.session === undefined) onProgress({ step: "connecting", channelId });
     await mailbox.connected(signal);
-    await mailbox.withdrawer.withdraw(amount, { signal, onProgress });
+    await mailbox.withdrawer.withdraw(amount, { signal, onProgress, total, onTotal });
   }
 
   /** Closes a channel and resolves with what the chain paid out, once confirmed. */
@@ -228,9 +251,9 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     await (await this.#parts.channels.load(channelId)).connected(this.#signal(signal));
   }
 
-  /** All channels, read one by one. */
-  async *channels(): AsyncGenerator<ChannelInfo> {
-    for (const id of [...this.#parts.channels.ids()]) yield await this.channel(id);
+  /** Channels by id, from behind `after`, with `peer` if given: read one by one, so that ten thousand cost little. */
+  channels(options: ListOptions = {}): AsyncGenerator<ChannelInfo> {
+    return this.#parts.channels.list({ ...options, signal: this.#signal(options.signal) });
   }
 
   /** What an order would cost now; sends nothing. */
@@ -287,26 +310,4 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
 function ownMoney({ terms, side, sent, received }: ChannelState): bigint {
   const { deposits, withdrawn } = terms.chain;
   return deposits[side] - withdrawn[side] + received.transferred - sent.transferred;
-}
-
-function infoOf(state: ChannelState, connected: boolean): ChannelInfo {
-  const { terms, side } = state;
-  const theirs = otherSide(side);
-  const { settled, deposits, withdrawn } = terms.chain;
-  const send = sendCapacity(state);
-  const receive = receiveCapacity(state);
-  return {
-    channelId: state.id,
-    peer: toHex(state.counterpartySigner) as Address,
-    token: terms.channel.token,
-    phase: terms.phase,
-    connected,
-    sendCapacity: send > 0n ? send : 0n,
-    receiveCapacity: receive > 0n ? receive : 0n,
-    sent: state.sent.transferred,
-    received: state.received.transferred,
-    deposits: [deposits[side], deposits[theirs]],
-    withdrawn: [withdrawn[side], withdrawn[theirs]],
-    paidOut: settled === undefined ? undefined : [settled.shares[side], settled.shares[theirs]],
-  };
 }

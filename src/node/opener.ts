@@ -41,9 +41,19 @@ export interface OpenOptions {
   readonly requestDeposit?: bigint;
   /** Seconds. Default: one day. */
   readonly challengePeriod?: number;
+  /**
+   * Awaited once both sides have agreed, before the deposit leaves: whoever must find the channel again after a crash
+   * notes it here. A rejection ends the opening, with nothing deposited.
+   */
+  readonly onAgreed?: (channelId: ChannelId) => Promise<void>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: OpenProgress) => void;
 }
+
+export type FinishOptions = Pick<OpenOptions, "deposit" | "signal" | "onProgress">;
+
+/** An opening makes one deposit; whoever takes it up joins that one. */
+const OPENING_DEPOSIT = "open";
 
 /** Channels of all peers that wait for their first deposit: identities are free, records are not. */
 const MAX_PENDING = 4096;
@@ -96,9 +106,19 @@ export class Opener {
     const answer = this.#ask(session, channelId, channel, options, patience);
     onProgress({ step: "proposed", channelId });
     const { mailbox, theirs } = await answer;
-    const { side } = mailbox.state;
     onProgress({ step: "accepted", channelId });
-    await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress });
+    await options.onAgreed?.(channelId);
+    await this.finish(mailbox, theirs, options);
+    return mailbox;
+  }
+
+  /** Deposits for an agreed channel, once for ever, and resolves when it can pay and the other side counts `theirs`. */
+  async finish(mailbox: ChannelMailbox, theirs: bigint, options: FinishOptions): Promise<void> {
+    const { channelId } = mailbox;
+    const { side } = mailbox.state;
+    const onProgress = unfailing(options.onProgress);
+    const signal = AbortSignal.any([this.#context.stopping, ...(options.signal ? [options.signal] : [])]);
+    await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress, name: OPENING_DEPOSIT });
     onProgress({ step: "crediting", channelId });
     await mailbox.until(
       ({ terms }) =>
@@ -108,7 +128,6 @@ export class Opener {
       signal,
     );
     onProgress({ step: "open", channelId });
-    return mailbox;
   }
 
   async receiveOpen(message: OpenChannelMessage, session: PeerSession): Promise<void> {

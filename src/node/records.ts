@@ -56,6 +56,11 @@ export class Records {
     return this.#committer.commit([this.deleteOp(namespace, key)], options);
   }
 
+  /** Writes several of {@link putOp} and {@link deleteOp} as one: all survive a crash or none does. */
+  write(ops: (PutOp | DelOp)[], options: WriteOptions): Promise<void> {
+    return this.#committer.commit(ops, options);
+  }
+
   /** For a batch that must be atomic with something else. */
   putOp(namespace: string, key: string, value: unknown): PutOp {
     return { type: "put", key: keyOf(namespace, key), value: UTF8.encode(JSON.stringify(value)) };

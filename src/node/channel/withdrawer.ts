@@ -20,6 +20,10 @@ const WITHDRAWAL_SECONDS = 1800n;
 interface WithdrawOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WithdrawProgress) => void;
+  /** The cumulative total to withdraw up to, instead of an amount more. */
+  readonly total?: bigint | undefined;
+  /** Awaited with the cumulative total before anything is signed. */
+  readonly onTotal?: ((total: bigint) => Promise<void>) | undefined;
 }
 
 /** Takes money out of an open channel: propose → countersign → publish. */
@@ -35,19 +39,45 @@ export class Withdrawer {
    * Withdraws `amount` more and resolves once the chain paid it. Rejects with a coded error when the other side
    * refuses or the signed deadline passes unused; the amount is then back in the channel.
    */
-  async withdraw(amount: bigint, { signal, onProgress }: WithdrawOptions): Promise<void> {
-    const { context, channelId, session } = this.#mailbox;
+  async withdraw(amount: bigint, options: WithdrawOptions): Promise<void> {
+    const { context } = this.#mailbox;
+    const { state } = this.#mailbox;
+    const total = options.total ?? state.terms.chain.withdrawn[state.side] + amount;
+    await options.onTotal?.(total);
+    const newest = context.chain.newestTime();
+    const step = proposeWithdrawal(
+      this.#mailbox.state,
+      total,
+      newest + WITHDRAWAL_SECONDS,
+      newest,
+      context.ports,
+    );
+    if (!step.ok) throw new NodeError(step);
+    const { session } = this.#mailbox;
     if (session === undefined) {
       throw new NodeError({ code: "peer_offline", fields: { peer: this.#mailbox.peer } });
     }
-    const { state } = this.#mailbox;
-    const newest = context.chain.newestTime();
-    const total = state.terms.chain.withdrawn[state.side] + amount;
-    const step = proposeWithdrawal(state, total, newest + WITHDRAWAL_SECONDS, newest, context.ports);
-    if (!step.ok) throw new NodeError(step);
     await this.#mailbox.commit(step.state, [], true);
     this.#propose(session, step.withdrawal);
-    const { deadline } = step.withdrawal;
+    await this.#paid(step.withdrawal, options);
+  }
+
+  /**
+   * Joins a withdrawal up to `total` that was proposed before, perhaps by an earlier process. False if there is none:
+   * it was never proposed, or it lapsed.
+   */
+  async joined(total: bigint, options: WithdrawOptions): Promise<boolean> {
+    const { terms, side } = this.#mailbox.state;
+    if (terms.chain.withdrawn[side] >= total) return true;
+    const live = liveWithdrawal(terms, side);
+    if (live?.total !== total) return false;
+    await this.#paid(live, options);
+    return true;
+  }
+
+  /** Resolves once the chain paid what was proposed. */
+  async #paid({ total, deadline }: LiveWithdrawal, { signal, onProgress }: WithdrawOptions): Promise<void> {
+    const { context, channelId } = this.#mailbox;
     onProgress({ step: "signing", channelId, until: deadline });
     const refused = new AbortController();
     this.#refused = refused;

@@ -1,0 +1,74 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Address, ChannelId } from "../protocol/index.ts";
+import type { Operation } from "./schema/operation.ts";
+import type { Problem } from "./schema/problem.ts";
+
+/** What was asked for. Amounts as decimal strings, as everything stored. */
+export type Order =
+  | {
+      readonly kind: "open";
+      readonly peer: string;
+      readonly token: Address;
+      readonly amount: string;
+      readonly requestDeposit: string;
+      readonly challengePeriod?: number | undefined;
+    }
+  | { readonly kind: "deposit" | "withdraw"; readonly channelId: ChannelId; readonly amount: string }
+  | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
+
+/** What is kept of an operation: enough to take it up again without doing anything twice. */
+export interface OperationRecord {
+  readonly operationId: string;
+  readonly accessTokenId: string;
+  readonly order: Order;
+  readonly state: "running" | "succeeded" | "failed";
+  /** An opening's channel, once both sides have agreed: noted before its deposit leaves. */
+  readonly channelId?: ChannelId;
+  /** A withdrawal's cumulative total, noted before anything is signed. */
+  readonly total?: string;
+  /** Unix seconds. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly problem?: Problem;
+}
+
+/** Operations by id; ids sort by time. */
+export const OPERATIONS = "operation";
+/** Ids of operations that are not over. */
+export const UNFINISHED = "operation-unfinished";
+/** The id that (access token, idempotency key) stands for. */
+export const KEYS = "operation-key";
+
+/** Sorts by time, then at random: two of one millisecond stay apart. */
+export function newOperationId(now: number): string {
+  return `${now.toString(36).padStart(9, "0")}${randomBytes(8).toString("hex")}`;
+}
+
+/** A key of a caller's, as a record's key: what callers choose has any length and letters. */
+export function operationKey(accessTokenId: string, idempotencyKey: string): string {
+  return createHash("sha256").update(`${accessTokenId}\0${idempotencyKey}`).digest("hex");
+}
+
+/** Whether two orders ask for the same. */
+export function sameOrder(one: Order, other: Order): boolean {
+  const plain = (order: Order) => JSON.stringify(Object.entries(order).sort());
+  return plain(one) === plain(other);
+}
+
+/** As callers see it. `progress` is what a running one waits for; without it, it does not run in this process. */
+export function operationOf(record: OperationRecord, progress?: Operation["progress"]): Operation {
+  const { operationId, order, state, createdAt, updatedAt, problem } = record;
+  const channelId = record.channelId ?? ("channelId" in order ? order.channelId : undefined);
+  const interrupted = state === "running" && progress === undefined;
+  return {
+    operationId,
+    kind: order.kind,
+    state: interrupted ? "interrupted" : state,
+    createdAt,
+    updatedAt,
+    ...(channelId !== undefined && { channelId }),
+    ...("amount" in order && { amount: order.amount }),
+    ...(state === "running" && progress !== undefined && { progress }),
+    ...(problem !== undefined && { problem }),
+  };
+}
