@@ -1,5 +1,9 @@
 import type { z } from "zod";
 import type { RivuletNode } from "../node/node.ts";
+import type { EventStreams } from "./eventStreams.ts";
+import type { KeptPeers } from "./keptPeers.ts";
+import type { Operations } from "./operations.ts";
+import type { Paying } from "./paying.ts";
 import type { Scope } from "./schema/accessToken.ts";
 import type { RouteName, Routes } from "./schema/routes.ts";
 
@@ -47,6 +51,15 @@ export type Answer<Name extends RouteName> = Routes[Name] extends {
 /** What handlers work with. Made once by the server, never changed. */
 export interface ApiContext {
   readonly node: RivuletNode;
+  readonly version: string;
+  readonly operations: Operations;
+  readonly paying: Paying;
+  readonly peers: KeptPeers;
+  /** Event streams that are open. */
+  readonly streams: EventStreams;
+  readonly phase: () => "starting" | "ready" | "stopping";
+  /** Stops node and API, once the answer is out. */
+  readonly requestStop: () => void;
 }
 
 export type Handler<Name extends RouteName> = (call: Call<Name>, api: ApiContext) => Promise<Answer<Name>>;

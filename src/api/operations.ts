@@ -190,7 +190,7 @@ export class Operations {
       await this.#end(running, { state: "succeeded" });
     } catch (error) {
       // Not over: the next process takes it up. Nothing may be written any more.
-      if (this.#stopping.signal.aborted || node.isStopping) return;
+      if (this.#stopping.signal.aborted || node.stopping.aborted) return;
       if (!isKnown(error)) log.error({ error, operationId }, "an operation failed");
       await this.#end(running, {
         state: "failed",

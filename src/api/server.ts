@@ -48,15 +48,19 @@ const REDACTED = ["authorization", "headers.authorization", "req.headers.authori
  * Throws `remote_refused` when it would be reachable beyond this machine in the clear and that was not allowed.
  */
 export async function createServer(parts: ServerParts, options: ApiOptions = {}): Promise<ApiServer> {
-  const { host = DEFAULT_HOST, tls, allowRemote = false } = options;
-  if (!isLoopback(host) && tls === undefined && !allowRemote) {
-    throw new ApiError({ code: "remote_refused", fields: { host } });
-  }
+  assertReachable(options);
+  const { host = DEFAULT_HOST } = options;
   const limits: ApiLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = createApp(parts, options, limits);
   const server = new ApiServer(app, { ...options, host }, limits);
   await furnish(app, parts, options, limits, server);
   return server;
+}
+
+/** Throws `remote_refused` where the API would be reachable beyond this machine in the clear and nobody allowed that. */
+export function assertReachable({ host = DEFAULT_HOST, tls, allowRemote = false }: ApiOptions): void {
+  if (isLoopback(host) || tls !== undefined || allowRemote) return;
+  throw new ApiError({ code: "remote_refused", fields: { host } });
 }
 
 /** A node's HTTP API. */

@@ -109,9 +109,9 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return this.#parts.context.history;
   }
 
-  /** A stop was asked for, or something happened after which nothing may be signed. */
-  get isStopping(): boolean {
-    return this.#parts.context.stopping.aborted;
+  /** Aborted when a stop was asked for, or when something happened after which nothing may be signed. */
+  get stopping(): AbortSignal {
+    return this.#parts.context.stopping;
   }
 
   /** What an operator looks at: the chain, the peers, sums over all channels. */

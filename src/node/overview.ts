@@ -64,6 +64,16 @@ export class Overview {
     return this.#init.host.connections();
   }
 
+  /** Tells `listener` how long every batch takes to write, seconds, and whether it is synced. One listener at a time. */
+  onWrite(listener: (seconds: number, synced: boolean) => void): void {
+    this.#init.context.committer.onWrite = listener;
+  }
+
+  /** Records that wait to be written. */
+  get waitingRecords(): number {
+    return this.#init.context.committer.waiting;
+  }
+
   /** Transactions that are not over. */
   get pendingTransactions(): number {
     return this.#init.context.chain.pendingTransactions;

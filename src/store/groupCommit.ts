@@ -58,6 +58,8 @@ export class GroupCommit {
   /** Resolves with the first failure; never rejects. */
   readonly failed: Promise<StoreError>;
   readonly #fail: (error: StoreError) => void;
+  /** Told how long each batch took to write, seconds, and whether it was synced: for whoever measures. */
+  onWrite: ((seconds: number, synced: boolean) => void) | undefined;
   #next: Merge | undefined;
   #running: Promise<void> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
@@ -82,6 +84,11 @@ export class GroupCommit {
     const failed = Promise.withResolvers<StoreError>();
     this.failed = failed.promise;
     this.#fail = failed.resolve;
+  }
+
+  /** Records that wait for the next batch. */
+  get waiting(): number {
+    return this.#next?.ops.length ?? 0;
   }
 
   /** Why nothing is accepted any more, if so. */
@@ -213,7 +220,9 @@ export class GroupCommit {
     for (const op of merge.ops) {
       batch.push(op.type === "put" ? { type: "put", key: op.key, value: frame(op.key, op.value) } : op);
     }
+    const began = performance.now();
     await this.#store.write(batch, { sync: merge.sync });
+    this.onWrite?.((performance.now() - began) / 1000, merge.sync);
     this.#written = sequence;
     this.#current = undefined;
     if (merge.durable !== undefined) this.#awaited.push(merge.durable);

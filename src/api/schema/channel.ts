@@ -45,14 +45,14 @@ export const OpenChannelBody = z.object({
   challengePeriod: z.int().min(1).optional(),
 });
 
-export const DepositBody = z.object({ amount: PositiveAmount, Sides });
-export const WithdrawBody = z.object({ amount: PositiveAmount, Sides });
+export const DepositBody = z.object({ amount: PositiveAmount });
+export const WithdrawBody = z.object({ amount: PositiveAmount });
 export const CloseBody = z.object({ manner: Manner.default("together") });
 
 export const QuoteBody = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount, Sides }),
-  z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount, Sides }),
-  z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount, Sides }),
+  z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount }),
+  z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount }),
+  z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("close"), channelId: ChannelId, manner: Manner }),
 ]);
 

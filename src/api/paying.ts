@@ -1,0 +1,248 @@
+import { createHash } from "node:crypto";
+import { NodeError } from "../node/error.ts";
+import type { ChannelInfo, RivuletNode } from "../node/node.ts";
+import type { PaymentOrder, Receipt } from "../node/payment.ts";
+import type { Address, ChannelId } from "../protocol/index.ts";
+import { ApiError } from "./error.ts";
+import type { Caller } from "./handler.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What a caller asks to be paid: on a channel, or to a peer in a token. */
+export interface PayOrder {
+  readonly to: { readonly channelId: ChannelId } | { readonly peer: Address; readonly token: Address };
+  readonly amount: bigint;
+  readonly reference?: Uint8Array | undefined;
+  readonly label?: string | undefined;
+}
+
+/** A receipt with what the channel says of it. */
+export interface PaidReceipt extends Receipt {
+  readonly peer: Address;
+  readonly token: Address;
+  readonly amount: bigint;
+}
+
+/** Makes a payment on behalf of a caller: through the caller's budget and the node's limits. */
+export type PayThrough = (
+  caller: Caller,
+  order: PaymentOrder & { readonly channelId: ChannelId; readonly signal: AbortSignal },
+) => Promise<Receipt>;
+
+interface PayingInit {
+  readonly node: RivuletNode;
+  readonly pay: PayThrough;
+  /** Milliseconds a payment waits for its peer. */
+  readonly patienceMs: number;
+  readonly metrics?: Pick<Metrics, "paid">;
+}
+
+/** What a key stands for: a digest of what was asked and, where the node chose it, the channel. */
+interface KeyRecord {
+  readonly asked: string;
+  readonly channelId?: ChannelId;
+}
+
+const KEYS = "payment-key";
+
+/** How long a payment that was told to give up may take to say whether it was signed. */
+const LAST_WORD_MS = 1_000;
+
+/** Channels whose peer and token are kept in memory: about 200 bytes each. */
+const MAX_KNOWN = 10_000;
+
+/** Refusals after which nothing was paid and another channel may be chosen. */
+const UNPAID: ReadonlySet<string> = new Set(["insufficient_capacity", "channel_not_open", "channel_stopped"]);
+
+/**
+ * The id of the payment that (access token, key) stands for. The node's own index makes payments with the same id on
+ * one channel the same payment for ever.
+ */
+export function paymentIdOf(accessTokenId: string, idempotencyKey: string): Uint8Array {
+  const text = `rivulet/pay\0${accessTokenId}\0${idempotencyKey}`;
+  return createHash("sha256").update(text).digest().subarray(0, 16);
+}
+
+/** Pays for callers: a key is one payment, whatever crashes between two calls with it. */
+export class Paying {
+  readonly #init: PayingInit;
+  /** By payment id, as long as a call is under way: as many as there are calls. */
+  readonly #pending = new Map<string, { readonly asked: string; readonly paid: Promise<PaidReceipt> }>();
+  readonly #waiting = new Set<AbortController>();
+  readonly #known = new Map<ChannelId, { readonly peer: Address; readonly token: Address }>();
+
+  constructor(init: PayingInit) {
+    this.#init = init;
+  }
+
+  /** Payments under way. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Pays once per (access token, key) and resolves when the payee holds the payment durably. Throws
+   * `idempotency_conflict` when the key stands for another payment, `peer_away` when nothing was signed in time, and
+   * `payment_pending` when the acknowledgement did not come in time.
+   */
+  async pay(caller: Caller, idempotencyKey: string, order: PayOrder): Promise<PaidReceipt> {
+    const id = paymentIdOf(caller.accessTokenId, idempotencyKey);
+    const name = Buffer.from(id).toString("hex");
+    const asked = digestOf(order);
+    const pending = this.#pending.get(name);
+    if (pending !== undefined) {
+      if (pending.asked !== asked) throw conflict(name);
+      return pending.paid;
+    }
+    const paid = this.#pay(caller, id, name, asked, order).finally(() => this.#pending.delete(name));
+    this.#pending.set(name, { asked, paid });
+    return paid;
+  }
+
+  /** Ends the waits for peers that are away. What is signed is still waited for. */
+  stop(): void {
+    const reason = new ApiError({ code: "api_stopping", fields: {} });
+    for (const patience of this.#waiting) patience.abort(reason);
+  }
+
+  async #pay(
+    caller: Caller,
+    id: Uint8Array,
+    name: string,
+    asked: string,
+    order: PayOrder,
+  ): Promise<PaidReceipt> {
+    const { node } = this.#init;
+    const known = await node.records.get<KeyRecord>(KEYS, name);
+    if (known !== undefined && known.asked !== asked) throw conflict(name);
+    const { to, amount, reference, label } = order;
+    const began = performance.now();
+    const channelId =
+      "channelId" in to ? to.channelId : (known?.channelId ?? (await this.#choose(name, asked, to, amount)));
+    const facts = await this.#factsOf(channelId);
+    // Whatever is committed later becomes durable no earlier: no payment survives a crash that its key does not.
+    if ("channelId" in to && known === undefined)
+      void node.records.put(KEYS, name, { asked }, { sync: false });
+    if (label !== undefined) {
+      await node.history.labels.put({ channelId, direction: "sent", paymentId: `0x${name}` }, label);
+    }
+    try {
+      const receipt = await this.#patiently(channelId, name, facts.peer, (signal) =>
+        this.#init.pay(caller, { channelId, amount, id, reference, signal }),
+      );
+      this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
+      return { ...receipt, ...facts, amount };
+    } catch (error) {
+      const isFresh = known === undefined && "peer" in to;
+      if (isFresh && UNPAID.has((error as { code: string }).code)) {
+        await node.records.delete(KEYS, name, { sync: false });
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * The connected channel with the most capacity. The choice is durable before anything is signed: a power cut may
+   * take the payment back until the peer returns it, and until then another channel would pay it a second time.
+   */
+  async #choose(
+    name: string,
+    asked: string,
+    { peer, token }: { readonly peer: Address; readonly token: Address },
+    amount: bigint,
+  ): Promise<ChannelId> {
+    const { node } = this.#init;
+    let channels = await this.#candidates(peer, token);
+    if (channels.length === 0) throw new ApiError({ code: "no_channel", fields: { peer, token } });
+    if (!channels.some(({ connected }) => connected)) {
+      await this.#patiently(channels[0]!.channelId, name, peer, (signal) =>
+        Promise.any(channels.map(({ channelId }) => node.ready(channelId, { signal }))).catch((error) => {
+          throw (error as AggregateError).errors[0];
+        }),
+      );
+      channels = await this.#candidates(peer, token);
+    }
+    const usable = channels.filter(({ connected }) => connected);
+    const best = usable.reduce<ChannelInfo | undefined>(
+      (most, channel) => (most === undefined || channel.sendCapacity > most.sendCapacity ? channel : most),
+      undefined,
+    );
+    if (best === undefined) throw away(peer, this.#init.patienceMs);
+    if (best.sendCapacity < amount) {
+      const fields = { available: best.sendCapacity, needed: amount };
+      throw new NodeError({ ok: false, code: "insufficient_capacity", fields });
+    }
+    const { channelId } = best;
+    await node.records.put(KEYS, name, { asked, channelId } satisfies KeyRecord, { sync: true });
+    return channelId;
+  }
+
+  async #candidates(peer: Address, token: Address): Promise<ChannelInfo[]> {
+    const found: ChannelInfo[] = [];
+    for await (const channel of this.#init.node.channels({ peer })) {
+      if (channel.phase === "open" && channel.token === token) found.push(channel);
+    }
+    return found;
+  }
+
+  /** Waits for the peer as long as callers are let wait, and says then whether money left. */
+  async #patiently<Made>(
+    channelId: ChannelId,
+    name: string,
+    peer: Address,
+    make: (signal: AbortSignal) => Promise<Made>,
+  ): Promise<Made> {
+    const patience = new AbortController();
+    const late = Promise.withResolvers<never>();
+    let lastWord: NodeJS.Timeout | undefined;
+    const timer = setTimeout(() => patience.abort(away(peer, this.#init.patienceMs)), this.#init.patienceMs);
+    patience.signal.addEventListener("abort", () => {
+      // What was signed is not given up by an abort; whoever does not answer it has signed.
+      const fields = { channelId, paymentId: `0x${name}` };
+      const pending = new ApiError({ code: "payment_pending", fields });
+      lastWord = setTimeout(() => late.reject(pending), LAST_WORD_MS);
+    });
+    this.#waiting.add(patience);
+    try {
+      return await Promise.race([make(patience.signal), late.promise]);
+    } finally {
+      this.#waiting.delete(patience);
+      clearTimeout(timer);
+      clearTimeout(lastWord);
+    }
+  }
+
+  async #factsOf(channelId: ChannelId): Promise<{ readonly peer: Address; readonly token: Address }> {
+    const known = this.#known.get(channelId);
+    if (known !== undefined) return known;
+    const { peer, token } = await this.#init.node.channel(channelId);
+    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(channelId, { peer, token });
+    return { peer, token };
+  }
+}
+
+/** 12 bytes: enough to tell a caller's own payments apart. */
+function digestOf({ to, amount, reference, label }: PayOrder): string {
+  const payee = "channelId" in to ? to.channelId : `${to.peer}/${to.token}`;
+  const text = JSON.stringify([
+    payee,
+    `${amount}`,
+    reference && Buffer.from(reference).toString("hex"),
+    label,
+  ]);
+  return createHash("sha256").update(text).digest().subarray(0, 12).toString("base64url");
+}
+
+function conflict(name: string): ApiError {
+  return new ApiError({
+    code: "idempotency_conflict",
+    fields: { reason: `it stands for another payment, 0x${name}` },
+  });
+}
+
+function away(peer: Address, patienceMs: number): ApiError {
+  return new ApiError({
+    code: "peer_away",
+    fields: { peer, waitedSeconds: BigInt(Math.ceil(patienceMs / 1000)) },
+  });
+}

@@ -1,0 +1,65 @@
+import { chainPreset } from "../../chain/presets.ts";
+import type { ApiContext, Handlers } from "../handler.ts";
+import type { NodeStatus } from "../schema/node.ts";
+
+export const nodeHandlers: Handlers<"status" | "stop"> = {
+  status: async ({ signal }, api) => statusOf(api, signal),
+  stop: async (_call, { requestStop }) => {
+    requestStop();
+    return { stopping: true };
+  },
+};
+
+async function statusOf(
+  { node, version, phase, peers }: ApiContext,
+  signal: AbortSignal,
+): Promise<NodeStatus> {
+  const { overview } = node;
+  const [{ phases }, gasWallet, known] = await Promise.all([
+    overview.totals(),
+    gasOf(node, signal),
+    peers.list(),
+  ]);
+  const { block, blockTime, confirmedTime, lagSeconds, fresh, failure, confirmations } = node.chainStatus();
+  const preset = chainPreset(overview.chainId);
+  const { opening, open, closing, settled } = phases;
+  return {
+    version,
+    state: phase(),
+    account: node.account,
+    signer: node.signer,
+    peerId: overview.peerId,
+    addresses: [...node.addresses],
+    chainId: `${overview.chainId}`,
+    ...(preset !== undefined && { chainName: preset.name }),
+    nativeSymbol: preset?.nativeSymbol ?? "ETH",
+    escrow: overview.escrow as `0x${string}`,
+    crypto: overview.crypto,
+    chain: {
+      block,
+      blockTime,
+      confirmedTime,
+      lagSeconds,
+      fresh,
+      confirmations,
+      ...(failure !== undefined && { failure }),
+    },
+    gasWallet,
+    peers: { connected: overview.connectedPeers, known: known.length },
+    channels: { total: opening + open + closing + settled, open, opening, closing, settled },
+  };
+}
+
+/** How long the chain's server may keep a status waiting: it is asked most when something is wrong. */
+const GAS_PATIENCE_MS = 2_000;
+
+async function gasOf(node: ApiContext["node"], signal: AbortSignal): Promise<NodeStatus["gasWallet"]> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(GAS_PATIENCE_MS)]);
+  try {
+    const { balance, needed, enough } = await node.gasWallet({ signal: patience });
+    return { balance: `${balance}`, needed: `${needed}`, enough };
+  } catch {
+    // The chain's failure stands beside it. What is not known does not suffice.
+    return { balance: "0", needed: "0", enough: false };
+  }
+}

@@ -1,0 +1,28 @@
+import type { z } from "zod";
+import type { QuoteOrder } from "../../node/quotes.ts";
+import type { Address, ChannelId } from "../../protocol/index.ts";
+import type { Handlers } from "../handler.ts";
+import type { QuoteBody } from "../schema/channel.ts";
+
+export const quotesHandlers: Handlers<"quote"> = {
+  quote: async ({ body, signal }, { node }) => {
+    const told = await node.quote(orderOf(body), { signal });
+    return {
+      transactions: told.transactions.map(({ name, gas }) => ({ name, gas: `${gas}` })),
+      gas: `${told.gas}`,
+      gasPrice: `${told.gasPrice}`,
+      gasPriceCeiling: `${told.gasPriceCeiling}`,
+      cost: `${told.cost}`,
+      affordable: told.affordable,
+    };
+  },
+};
+
+function orderOf(body: z.output<typeof QuoteBody>): QuoteOrder {
+  if (body.kind === "open") {
+    return { kind: "open", token: body.token as Address, amount: BigInt(body.amount) };
+  }
+  const channelId = body.channelId as ChannelId;
+  if (body.kind === "close") return { kind: "close", channelId, manner: body.manner };
+  return { kind: body.kind, channelId, amount: BigInt(body.amount) };
+}
