@@ -19,6 +19,7 @@ const TYPES = {
   startClose: "StartClose(bytes32 channelId,uint256 deadline)",
   hello: "Hello(bytes peerId,bytes32 challenge)",
   statement: "Statement(bytes32 hash)",
+  paymentRequest: "PaymentRequest(bytes content)",
 } as const;
 
 export interface Withdrawal {
@@ -58,6 +59,7 @@ export class Digests {
   readonly #startClose: StructBuffer;
   readonly #hello: StructBuffer;
   readonly #statement: StructBuffer;
+  readonly #paymentRequest: StructBuffer;
 
   constructor(chainId: bigint, escrow: Address, keccak256: Keccak256) {
     this.#keccak256 = keccak256;
@@ -78,6 +80,7 @@ export class Digests {
     this.#startClose = struct(TYPES.startClose, 2);
     this.#hello = struct(TYPES.hello, 2);
     this.#statement = struct(TYPES.statement, 1);
+    this.#paymentRequest = struct(TYPES.paymentRequest, 1);
   }
 
   balanceProof(channelId: Uint8Array, proof: BalanceProof): Uint8Array {
@@ -125,6 +128,13 @@ export class Digests {
   statement(hash: Uint8Array): Uint8Array {
     const { bytes } = this.#statement;
     bytes.set(hash, 32);
+    return this.#finish(bytes);
+  }
+
+  /** What a recipient signs to ask for a payment: the request's version and fields, as packed in its string. */
+  paymentRequest(content: Uint8Array): Uint8Array {
+    const { bytes } = this.#paymentRequest;
+    bytes.set(this.#keccak256(content), 32);
     return this.#finish(bytes);
   }
 
