@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
@@ -11,6 +12,8 @@ import type { RouteName, Routes } from "./schema/routes.ts";
 export interface Caller {
   readonly accessTokenId: string;
   readonly scopes: readonly Scope[];
+  /** Whose budgets its payments spend; undefined for the token of whoever owns the node. */
+  readonly spender?: Spender | undefined;
 }
 
 /** What a part of a call is once its schema has read it; `undefined` where the route has no such part. */

@@ -7,6 +7,7 @@ import { operationsHandlers } from "./routes/operations.ts";
 import { paymentsHandlers } from "./routes/payments.ts";
 import { peersHandlers } from "./routes/peers.ts";
 import { quotesHandlers } from "./routes/quotes.ts";
+import { requestsHandlers } from "./routes/requests.ts";
 import { tokensHandlers } from "./routes/tokens.ts";
 
 /** Every route's handler, by noun. */
@@ -18,6 +19,7 @@ export const HANDLERS: Partial<Handlers> = {
   ...quotesHandlers,
   ...operationsHandlers,
   ...paymentsHandlers,
+  ...requestsHandlers,
   ...eventsHandlers,
   ...booksHandlers,
 };

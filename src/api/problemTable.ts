@@ -27,6 +27,8 @@ const stake = (status: number, title: string, action: string): Meaning => ({
 
 const AGAIN = "Nothing was sent. Ask again later.";
 const LIAR = "Nothing was paid. Do not trade with this peer; look at the node's disputes and log.";
+const ASK = "Nothing was sent. Ask the payee for a new request.";
+const UPGRADE = "Nothing was sent. Upgrade this node, or ask the payee for an older kind of request.";
 const CALL = "Correct the call; see /openapi.json.";
 const RPC = "Check the RPC endpoint. Until it answers, nothing new is signed and disputes cannot be seen.";
 const DISK = "Look at the disk and restart the node before a challenge period runs out.";
@@ -187,6 +189,49 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     409,
     "The transaction had no effect",
     "The reason says why; mend that and try again.",
+  ),
+  request_prefix: safe(
+    400,
+    "This is no Rivulet request",
+    "Ask the payee for a string that begins with rvt1.",
+  ),
+  request_checksum: safe(400, "The request was mistyped or cut short", "Copy the whole string again."),
+  request_malformed: safe(400, "The request breaks the format", ASK),
+  request_version: safe(400, "The request has a version this node does not know", UPGRADE),
+  request_field_unknown: safe(
+    400,
+    "The request has a field this node does not know and must not ignore",
+    UPGRADE,
+  ),
+  request_signature_invalid: safe(400, "The request is not signed by the recipient it names", ASK),
+  request_unknown: safe(404, "This node made no such request", "Check the payment hash."),
+  request_conflict: safe(
+    409,
+    "This Idempotency-Key was used to ask for something else",
+    "No request was made. Use a new key for a new request.",
+  ),
+  requests_full: safe(429, "Too many requests are open", "Wait until some are paid or expire."),
+  request_expired: safe(410, "The request has expired", ASK),
+  request_other_network: safe(
+    409,
+    "The request is for another chain or escrow",
+    "Nothing was sent. Pay it with a node of that network.",
+  ),
+  request_own: safe(409, "The request is this node's own", "Nothing was sent. Another node has to pay it."),
+  request_amount_needed: safe(
+    400,
+    "The request leaves the amount to the payer",
+    "Nothing was sent. Say how much.",
+  ),
+  request_amount_differs: safe(
+    409,
+    "The request asks for another amount",
+    "Nothing was sent. Leave the amount out, or ask the payee for a new request.",
+  ),
+  request_no_channel: safe(
+    409,
+    "There is no open channel with the recipient in this token",
+    "Nothing was sent. Open one with the recipient first.",
   ),
 
   nonce_fork: safe(502, "The peer told two stories of one update", LIAR),

@@ -9,6 +9,7 @@ import type { ChainSync } from "./chainSync.ts";
 import type { NodeEvents } from "./events.ts";
 import type { History } from "./history/history.ts";
 import type { Records } from "./records.ts";
+import type { Judgement, RequestBook } from "./requests/requestBook.ts";
 
 /** What every part of the node works with. Made once by `createNode`, never changed. */
 export interface NodeContext {
@@ -21,6 +22,10 @@ export interface NodeContext {
   readonly bookJournal: BookJournal;
   /** What happened, for whoever asks later. */
   readonly history: History;
+  /** What incoming payments pay. */
+  readonly requests: RequestBook;
+  /** A batch that decided about payments is written: what follows from it may be done. */
+  readonly judged: (channelId: ChannelId, judgement: Judgement) => void;
   readonly chain: ChainSync;
   readonly escrow: Escrow;
   readonly chainId: bigint;

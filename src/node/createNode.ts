@@ -37,6 +37,9 @@ import { Peers } from "./peers.ts";
 import { Quotes } from "./quotes.ts";
 import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
+import { createRequests, type RequestParts } from "./requests/createRequests.ts";
+import { RequestBook } from "./requests/requestBook.ts";
+import type { RequestPayerInit } from "./requests/requestPayer.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Wallet } from "./wallet.ts";
 import { boundWarnings } from "./warnings.ts";
@@ -92,6 +95,7 @@ interface Parts {
   readonly recovery: Recovery;
   readonly upkeep: Upkeep;
   readonly alarms: ChainAlarms;
+  readonly requests: RequestParts;
 }
 
 async function start(ground: Ground): Promise<RivuletNode> {
@@ -116,6 +120,13 @@ async function start(ground: Ground): Promise<RivuletNode> {
       records: ground.records,
       bookJournal: ground.bookJournal,
       history,
+      requests: new RequestBook({
+        records: ground.records,
+        remember: (paid) => history.appendOps("request", paid),
+        now: ground.now,
+        lost: database.integrity.lost,
+      }),
+      judged: (id, judgement) => parts.requests.onJudged(id, judgement),
       chain,
       escrow,
       chainId: options.chainId,
@@ -128,7 +139,10 @@ async function start(ground: Ground): Promise<RivuletNode> {
       backlog: new Backlog(),
       stopping: stopping.signal,
       fail: (error) => parts.upkeep.fail(error),
-      established: (id) => parts.recovery.established(id),
+      established: (id) => {
+        parts.recovery.established(id);
+        parts.requests.refunder.established(id);
+      },
       attend: (id, wanted) => void (wanted ? channels.attention.add(id) : channels.attention.delete(id)),
     };
     const channels = new Channels(context);
@@ -153,19 +167,23 @@ async function start(ground: Ground): Promise<RivuletNode> {
       database,
       stopping,
     });
-    parts = { channels, peers, recovery, upkeep, alarms };
     const paidOnce = new PaidOnce(database.store);
-    const quotes = new Quotes(context, channels);
-    const wallet = new Wallet(context);
-    const books = new Books(context);
     const load = (id: ChannelId) => channels.load(id);
     const pay = (order: SpendOrder) => events.pay(order);
     const spending = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
+    const spend: RequestPayerInit["spend"] = (spender, order) => spending.pay(spender, order);
+    const requests = createRequests({ context, channels, host, paidOnce, spend, now: ground.now });
+    parts = { channels, peers, recovery, upkeep, alarms, requests };
+    const quotes = new Quotes(context, channels);
+    const wallet = new Wallet(context);
+    const books = new Books(context);
     const overview = new Overview({ context, channels, host, crypto: crypto.ecdsa.name });
     const stop = () => upkeep.stop();
     const views = { quotes, wallet, gasWallet, books, overview };
-    return { context, channels, opener, host, paidOnce, spending, ...views, stop };
+    const paying = { paidOnce, spending, requests: requests.requests };
+    return { context, channels, opener, host, ...paying, ...views, stop };
   });
+  await parts!.requests.open();
   await parts!.upkeep.start();
   return node;
 }

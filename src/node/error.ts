@@ -1,11 +1,12 @@
 import type { Refusal } from "../protocol/index.ts";
+import type { RequestRefusalFields } from "../wire/request.ts";
 
 /** Codes of the rooms below, which pass through the node as they are. */
 export type { PeerCode } from "../p2p/error.ts";
 export type { StoreErrorCode } from "../store/storeError.ts";
 
 /** Failures of the node itself, beside the protocol's refusals, with the fields that explain them. */
-export interface NodeFailureFields {
+export interface NodeFailureFields extends RequestRefusalFields {
   option_invalid: { option: string; reason: string };
   channel_unknown: { channelId: string };
   channel_refused: { reason: string; detail: string };
@@ -35,6 +36,15 @@ export interface NodeFailureFields {
   cursor_expired: { oldest: string };
   history_off: Record<never, never>;
   payment_unknown: { channelId: string; direction: string; nonce: bigint; index: bigint };
+  request_unknown: { paymentHash: string };
+  request_conflict: Record<never, never>;
+  requests_full: { limit: bigint };
+  request_expired: { expiresAt: bigint };
+  request_other_network: { chainId: bigint; escrow: string };
+  request_own: Record<never, never>;
+  request_amount_needed: Record<never, never>;
+  request_amount_differs: { asked: bigint; offered: bigint };
+  request_no_channel: { recipient: string; token: string };
 }
 
 type NodeFailure = {
@@ -77,6 +87,22 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
     "what followed this cursor is no longer kept, or the database was repaired; go on from the oldest",
   history_off: "this node keeps no history; it is an option of the node",
   payment_unknown: "there is no such payment",
+  request_prefix: "this is no Rivulet request: those begin with rvt1; nothing was sent",
+  request_checksum: "the request was mistyped or cut short: its checksum does not fit; nothing was sent",
+  request_malformed: "the request breaks the format; nothing was sent",
+  request_version: "the request has a version this node does not know; nothing was sent",
+  request_field_unknown:
+    "the request has a field this node would have to understand and does not; nothing was sent",
+  request_signature_invalid: "the request is not signed by the recipient it names; nothing was sent",
+  request_unknown: "this node made no such request",
+  request_conflict: "this idempotency key was already used to ask for something else",
+  requests_full: "too many requests are open: wait until some are paid or expire",
+  request_expired: "the request has expired; nothing was sent",
+  request_other_network: "the request is for another chain or escrow; nothing was sent",
+  request_own: "the request is this node's own; nothing was sent",
+  request_amount_needed: "the request leaves the amount to the payer: say how much; nothing was sent",
+  request_amount_differs: "the request asks for another amount; nothing was sent",
+  request_no_channel: "no open channel with the recipient in this token; nothing was sent",
   node_stopped: "the node stopped; a payment already signed may still be paid, an id tells after the restart",
 };
 

@@ -2,6 +2,7 @@ import type { Address, ChannelId, Phase } from "../protocol/index.ts";
 import type { Approval } from "./limits/approvals.ts";
 import type { Decision } from "./limits/decisions.ts";
 import type { Payment, PaymentBatch } from "./payment.ts";
+import type { MadeRequest } from "./requests/requestInfo.ts";
 
 /**
  * What a node tells its application.
@@ -15,6 +16,8 @@ export interface NodeEvents {
   payment: [Payment];
   /** All payments of one update; cheaper than `payment` at high rates. */
   payments: [PaymentBatch];
+  /** A request this node made was paid: final, as `payment` is, and in the request's state for ever. */
+  request: [MadeRequest];
   /** A channel entered a phase, or its capacity changed by something other than a payment. */
   channel: [{ readonly channelId: ChannelId; readonly phase: Phase }];
   /** A peer connected or disconnected. */

@@ -30,6 +30,7 @@ import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
 import { type DepositProgress, unfailing, type WithdrawProgress } from "./progress.ts";
 import type { Quote, QuoteOrder, Quotes } from "./quotes.ts";
 import type { Records } from "./records.ts";
+import type { Requests } from "./requests/requests.ts";
 import type { TokenInfo, Wallet } from "./wallet.ts";
 
 export type { ChannelInfo } from "./channelInfo.ts";
@@ -66,6 +67,7 @@ export interface NodeParts {
   readonly wallet: Wallet;
   readonly gasWallet: GasWallet;
   readonly overview: Overview;
+  readonly requests: Requests;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -117,6 +119,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** What an operator looks at: the chain, the peers, sums over all channels. */
   get overview(): Overview {
     return this.#parts.overview;
+  }
+
+  /** Payment requests: makes ours, pays those of others. */
+  get requests(): Requests {
+    return this.#parts.requests;
   }
 
   /** Multiaddrs others can connect to. */

@@ -6,7 +6,7 @@ import type { ChannelMailbox } from "./channel/mailbox.ts";
 import { decodeIndexedPayment, type IndexedPayment } from "./channel/paymentIds.ts";
 import { NodeError } from "./error.ts";
 import { GroupRead } from "./groupRead.ts";
-import type { PaymentOrder, Receipt } from "./payment.ts";
+import type { OutgoingOrder, Receipt } from "./payment.ts";
 
 /** Payments with ids of the application's under way at once: each waits for one acknowledgement. */
 const MAX_PENDING = 1_000_000;
@@ -40,13 +40,13 @@ export class PaidOnce {
     return found !== undefined;
   }
 
-  async pay(mailbox: ChannelMailbox, order: PaymentOrder, id: Uint8Array): Promise<Receipt> {
+  async pay(mailbox: ChannelMailbox, order: OutgoingOrder, id: Uint8Array): Promise<Receipt> {
     const [place] = await this.#payAll(mailbox, [{ ...order, id }]);
     return { channelId: mailbox.channelId, nonce: place!.nonce, index: place!.index, paymentId: toHex(id) };
   }
 
   /** Orders without an id are simply paid. The runs of the receipt are one per payment. */
-  async payMany(mailbox: ChannelMailbox, orders: readonly PaymentOrder[]): Promise<BatchReceipt> {
+  async payMany(mailbox: ChannelMailbox, orders: readonly OutgoingOrder[]): Promise<BatchReceipt> {
     const places = await this.#payAll(mailbox, orders);
     const ids = new Uint8Array(orders.length * PAYMENT_ID_BYTES);
     for (const [at, { paymentId }] of places.entries()) ids.set(paymentId, at * PAYMENT_ID_BYTES);
@@ -57,10 +57,10 @@ export class PaidOnce {
     };
   }
 
-  async #payAll(mailbox: ChannelMailbox, orders: readonly PaymentOrder[]): Promise<Place[]> {
+  async #payAll(mailbox: ChannelMailbox, orders: readonly OutgoingOrder[]): Promise<Place[]> {
     const { channelId } = mailbox;
     const places: (Promise<Place> | undefined)[] = [];
-    const fresh: { readonly order: PaymentOrder; readonly name: string | undefined }[] = [];
+    const fresh: { readonly order: OutgoingOrder; readonly name: string | undefined }[] = [];
     const batch = Promise.withResolvers<readonly Place[]>();
     batch.promise.catch(() => {});
     try {
@@ -93,7 +93,7 @@ export class PaidOnce {
   }
 
   /** Pays those that the index does not know, and waits for all of them. */
-  async #make(mailbox: ChannelMailbox, orders: readonly PaymentOrder[]): Promise<Place[]> {
+  async #make(mailbox: ChannelMailbox, orders: readonly OutgoingOrder[]): Promise<Place[]> {
     const known = await this.#find(mailbox, orders);
     const unpaid = orders.filter((_, at) => known[at] === undefined);
     const paying = unpaid.length === 0 ? undefined : mailbox.payer.payMany(unpaid);
@@ -110,7 +110,7 @@ export class PaidOnce {
 
   async #find(
     mailbox: ChannelMailbox,
-    orders: readonly PaymentOrder[],
+    orders: readonly OutgoingOrder[],
   ): Promise<(IndexedPayment | undefined)[]> {
     const { idBytes } = mailbox.state;
     const named = orders.flatMap(({ id }) => (id === undefined ? [] : [paymentKey(id, idBytes)]));

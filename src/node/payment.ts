@@ -65,6 +65,12 @@ export interface Receipt {
   readonly paymentId: Hex;
 }
 
+/** What the node itself may order beside an application's payments. */
+export interface OutgoingOrder extends PaymentOrder {
+  /** Gives back a payment named by the reference. */
+  readonly refund?: boolean;
+}
+
 /** What an application asks to be paid. */
 export interface PaymentOrder {
   /** The token's base unit, above zero and below 2^128. */

@@ -47,6 +47,12 @@ export class Records {
     return bytes === undefined ? undefined : (parse(bytes) as Value);
   }
 
+  /** One value per key, in the keys' order. */
+  async getMany<Value>(namespace: string, keys: readonly string[]): Promise<(Value | undefined)[]> {
+    const found = await this.#store.getMany(keys.map((key) => keyOf(namespace, key)));
+    return found.map((bytes) => (bytes === undefined ? undefined : (parse(bytes) as Value)));
+  }
+
   /** Stores `value`; resolves once written, or with `sync` once durable. */
   put(namespace: string, key: string, value: unknown, options: WriteOptions): Promise<void> {
     return this.#committer.commit([this.putOp(namespace, key, value)], options);

@@ -88,6 +88,16 @@ export function paymentKey(paymentId: Uint8Array, channelId: Uint8Array): Uint8A
   return key;
 }
 
+/** The places of a payment id, in every channel it was used in. */
+export function paymentRange(paymentId: Uint8Array): Range {
+  return prefixRange(paymentKey(paymentId, new Uint8Array(32)).subarray(0, 17));
+}
+
+/** The channel id within a payment's key. */
+export function channelIdOfPaymentKey(key: Uint8Array): Uint8Array {
+  return key.slice(17, 49);
+}
+
 /** What the keys of one chain journal begin with: `keyspace ‖ chainId/owner/`, behind which the record's name follows. */
 export function journalPrefix(keyspace: "chain" | "publisher", chainId: bigint, owner: string): string {
   return `${String.fromCharCode(KEYSPACE[keyspace])}${chainId}/${owner}/`;

@@ -1,14 +1,16 @@
 import type { z } from "zod";
 import type { ListedPayment } from "../../node/history/listedPayment.ts";
 import { type Address, type ChannelId, fromHex } from "../../protocol/index.ts";
-import { ApiError } from "../error.ts";
 import type { Handlers } from "../handler.ts";
 import type { PayOrder } from "../paying.ts";
 import type { PayBody, Payment } from "../schema/payment.ts";
+import { payRequest } from "./requests.ts";
 
 export const paymentsHandlers: Handlers<"pay"> = {
-  pay: async ({ body, caller, idempotencyKey }, { paying }) => {
-    const { channelId, nonce, index, paymentId, peer, token, amount } = await paying.pay(
+  pay: async (call, api) => {
+    const { body, caller, idempotencyKey } = call;
+    if ("request" in body) return payRequest(body, call, api);
+    const { channelId, nonce, index, paymentId, peer, token, amount } = await api.paying.pay(
       caller,
       idempotencyKey,
       orderOf(body),
@@ -17,8 +19,7 @@ export const paymentsHandlers: Handlers<"pay"> = {
   },
 };
 
-function orderOf(body: z.output<typeof PayBody>): PayOrder {
-  if ("request" in body) throw new ApiError({ code: "not_available", fields: { what: "paying requests" } });
+function orderOf(body: Exclude<z.output<typeof PayBody>, { request: string }>): PayOrder {
   const { amount, reference, label } = body;
   const to =
     "channelId" in body

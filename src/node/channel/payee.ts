@@ -13,6 +13,7 @@ import { updateKey } from "../../store/keys.ts";
 import type { Op } from "../../store/store.ts";
 import { GAP_PATIENCE_MS } from "../options.ts";
 import { PaymentBatch } from "../payment.ts";
+import type { Judgement, Known } from "../requests/requestBook.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 
 /** Updates one mailbox takes from its inbox at once: bounds the signatures a bad run can make us check. */
@@ -108,8 +109,11 @@ export class Payee {
   }
 
   async #receive(run: readonly Arrival[]): Promise<void> {
-    const { state, context } = this.#mailbox;
+    const { context } = this.#mailbox;
+    const { requests } = context;
     const updates = run.map(({ update }) => update);
+    const known = requests.isEmpty ? undefined : await requests.look(updates);
+    const { state } = this.#mailbox;
     const result = receiveUpdates(state, updates, context.ports);
     if (result.taken > 0) {
       const taken = updates.slice(0, result.taken);
@@ -120,11 +124,21 @@ export class Payee {
         key: updateKey(state.idBytes, payer, update.proof.nonce),
         value: encodeUpdate(update, time),
       }));
+      const judgement = result.evidence ? undefined : known && this.#judge(taken, known);
+      if (judgement !== undefined) ops.push(...judgement.ops);
       await this.#mailbox.commit(result.state, ops, true, time);
       if (!result.evidence) this.#accept(taken, run[result.taken - 1]!.session);
+      if (judgement !== undefined) context.judged(this.#mailbox.channelId, judgement);
       this.#release();
     }
     if (result.refusal !== undefined) this.#refused(result.refusal, run.slice(result.taken));
+  }
+
+  /** Which requests of ours the payments pay, or undefined: none names one. */
+  #judge(updates: readonly Update[], known: Known): Judgement | undefined {
+    if (known.size === 0) return undefined;
+    const { channelId, peer, state, context } = this.#mailbox;
+    return context.requests.judge({ channelId, peer, token: state.terms.channel.token }, updates, known);
   }
 
   /** Durable: acknowledged to the payer, delivered to the application. */

@@ -19,7 +19,7 @@ import { updateKey } from "../../store/keys.ts";
 import type { Op } from "../../store/store.ts";
 import { NodeError } from "../error.ts";
 import { MAX_QUEUED_BYTES, MAX_UPDATES_PER_TURN } from "../options.ts";
-import type { PaymentOrder, Receipt } from "../payment.ts";
+import type { OutgoingOrder, Receipt } from "../payment.ts";
 import { BatchOutcome, type BatchReceipt } from "./batchOutcome.ts";
 import type { ChannelMailbox } from "./mailbox.ts";
 import { type Chunk, Outbox, type Ticket } from "./outbox.ts";
@@ -55,7 +55,7 @@ export class Payer {
    * Queues one payment. Resolves when the payee holds it durably. Rejects with a coded error if nothing was paid.
    * A payment once queued is signed within the same turn and cannot be recalled.
    */
-  pay(order: PaymentOrder): Promise<Receipt> {
+  pay(order: OutgoingOrder): Promise<Receipt> {
     this.#check([order]);
     return new Promise((resolve, reject) => {
       const paymentId = order.id ?? this.#ids.next().slice();
@@ -76,7 +76,7 @@ export class Payer {
    * Queues many payments with one promise: the way for streams. All or none are accepted into the queue. Rejects with
    * `payments_partly_paid` if some were paid and others can no longer be.
    */
-  payMany(orders: readonly PaymentOrder[]): Promise<BatchReceipt> {
+  payMany(orders: readonly OutgoingOrder[]): Promise<BatchReceipt> {
     this.#check(orders);
     const ids = new Uint8Array(orders.length * PAYMENT_ID_BYTES);
     return new Promise((resolve, reject) => {
@@ -186,7 +186,7 @@ export class Payer {
     if (!this.#outbox.isEmpty && !this.#signing) void this.#run();
   }
 
-  #check(orders: readonly PaymentOrder[]): void {
+  #check(orders: readonly OutgoingOrder[]): void {
     const { state, context } = this.#mailbox;
     // Whoever was still looking an id up when the node stopped would wait for ever.
     if (context.stopping.aborted) throw stopped();
@@ -212,13 +212,13 @@ export class Payer {
     if (total > available) throw new NodeError(refuse("insufficient_capacity", { available, needed: total }));
   }
 
-  #queue(order: PaymentOrder, paymentId: Uint8Array): Chunk {
+  #queue(order: OutgoingOrder, paymentId: Uint8Array): Chunk {
     return this.#outbox.add({
       paymentId,
       amount: order.amount,
       reference: order.reference,
       applicationId: order.id !== undefined,
-      refund: false,
+      refund: order.refund ?? false,
     });
   }
 

@@ -67,7 +67,7 @@ export function indexOps(channelId: Uint8Array, update: Update, ops: Op[]): void
 }
 
 /** A walk over flags alone, so that the usual update costs no objects. */
-function hasApplicationId(entries: Uint8Array): boolean {
+export function hasApplicationId(entries: Uint8Array): boolean {
   for (let offset = 0; offset < entries.length; ) {
     const flags = entries[offset + 1]!;
     if ((flags & FLAG_APPLICATION_ID) !== 0) return true;

@@ -128,6 +128,11 @@ export class History {
     if (batch.length > 0) await this.#init.committer.commit(batch, { sync });
   }
 
+  /** The record of `data`, which must be JSON, for a batch that is committed in this turn; none without a log. */
+  appendOps(type: ToldType, data: unknown): readonly Op[] {
+    return this.#log === undefined ? [] : [this.#log.append(encodeTold(type, Date.now(), data))];
+  }
+
   /** Remembers of what the application is told whatever no channel's batch has recorded. */
   hear<Name extends keyof NodeEvents>(name: Name, told: NodeEvents[Name][0]): void {
     if (this.#log === undefined) return;

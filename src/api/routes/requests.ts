@@ -1,0 +1,92 @@
+import type { MadeRequest, RequestInfo } from "../../node/requests/requestInfo.ts";
+import type { ApiContext, Call, Handlers } from "../handler.ts";
+import type { DecodedRequest, PaymentRequest } from "../schema/request.ts";
+
+/** Making, listing and reading payment requests. Whoever may read sees all of this node's, and no preimage ever. */
+export const requestsHandlers: Handlers<"makeRequest" | "requests" | "request" | "decodeRequest"> = {
+  makeRequest: async ({ body, caller, idempotencyKey }, { node }) => {
+    const { token, amount, description, expiresIn, label } = body;
+    const made = await node.requests.make({
+      token: token as MadeRequest["token"],
+      amount: amount === undefined ? undefined : BigInt(amount),
+      description,
+      expiresIn,
+      label,
+      idempotencyKey: `${caller.accessTokenId}/${idempotencyKey}`,
+    });
+    return paymentRequestOf(made);
+  },
+
+  requests: async ({ query, signal }, { node }) => {
+    const { state, limit, cursor } = query;
+    const items: PaymentRequest[] = [];
+    let last: string | undefined;
+    for await (const { cursor: place, request } of node.requests.list({ state, after: cursor, signal })) {
+      if (items.length === limit) return { items, next: last };
+      items.push(paymentRequestOf(request));
+      last = place;
+    }
+    return { items };
+  },
+
+  request: async ({ params }, { node }) => paymentRequestOf(await node.requests.get(params.paymentHash)),
+
+  decodeRequest: async ({ body }, { node }) => decodedRequestOf(node.requests.decode(body.request)),
+};
+
+/** What `pay` takes to pay a request. */
+interface RequestToPay {
+  readonly request: string;
+  readonly amount?: string | undefined;
+  readonly label?: string | undefined;
+}
+
+/**
+ * The variant of `pay` that pays a request: once for ever, whatever the idempotency key. The caller's spending rules
+ * apply as to any other payment.
+ */
+export async function payRequest(
+  { request, amount, label }: RequestToPay,
+  { caller, signal }: Pick<Call<"pay">, "caller" | "signal">,
+  { node }: ApiContext,
+) {
+  const chosen = amount === undefined ? undefined : BigInt(amount);
+  const paid = await node.requests.pay(caller.spender, request, { amount: chosen, label, signal });
+  return { ...paid, nonce: `${paid.nonce}`, amount: `${paid.amount}` };
+}
+
+/** What the history remembers of a paid request as the event tells it. */
+export async function requestOfEvent(data: unknown, { node }: ApiContext): Promise<PaymentRequest> {
+  return paymentRequestOf(await node.requests.get((data as { readonly paymentHash: string }).paymentHash));
+}
+
+function paymentRequestOf(made: MadeRequest): PaymentRequest {
+  const { state, label, paid } = made;
+  return {
+    ...decodedRequestOf(made),
+    state,
+    ...(label !== undefined && { label }),
+    ...(paid !== undefined && { paid: { ...paid, nonce: `${paid.nonce}`, amount: `${paid.amount}` } }),
+  };
+}
+
+function decodedRequestOf({ request, uri, chainId, amount, ...info }: RequestInfo): DecodedRequest {
+  const { escrow, token, recipient, paymentHash, description } = info;
+  const { createdAt, expiresAt, expired, addresses, payable } = info;
+  return {
+    request,
+    uri,
+    chainId: `${chainId}`,
+    escrow,
+    token,
+    ...(amount !== undefined && { amount: `${amount}` }),
+    recipient,
+    paymentHash,
+    description,
+    createdAt,
+    expiresAt,
+    expired,
+    addresses: [...addresses],
+    payable,
+  };
+}

@@ -1,0 +1,48 @@
+import type { PeerHost } from "../../p2p/peerHost.ts";
+import type { ChannelId } from "../../protocol/index.ts";
+import type { Channels } from "../channels.ts";
+import type { NodeContext } from "../context.ts";
+import type { PaidOnce } from "../paidOnce.ts";
+import { Refunder } from "./refunder.ts";
+import type { Judgement } from "./requestBook.ts";
+import { RequestPayer, type RequestPayerInit } from "./requestPayer.ts";
+import { Requests } from "./requests.ts";
+
+interface Init {
+  readonly context: NodeContext;
+  readonly channels: Channels;
+  readonly host: PeerHost;
+  readonly paidOnce: PaidOnce;
+  /** What pays others' requests. */
+  readonly spend: RequestPayerInit["spend"];
+  /** Our clock, Unix seconds. */
+  readonly now: () => number;
+}
+
+/** What of this room a node calls. */
+export interface RequestParts {
+  readonly requests: Requests;
+  readonly refunder: Refunder;
+  /** Reads what is open and what is owed. Before peers are met. */
+  open(): Promise<void>;
+  /** A batch that decided about payments is durable. */
+  onJudged(channelId: ChannelId, judgement: Judgement): void;
+}
+
+export function createRequests({ context, channels, host, paidOnce, spend, now }: Init): RequestParts {
+  const refunder = new Refunder(context, channels, paidOnce);
+  const payer = new RequestPayer({ context, channels, host, spend, now });
+  const requests = new Requests({ context, payer, host, now });
+  return {
+    requests,
+    refunder,
+    open: async () => {
+      await context.requests.open(context.stopping);
+      await refunder.open();
+    },
+    onJudged: (channelId, { paid, refunds }) => {
+      if (paid.length > 0) requests.announce(paid).catch((error: unknown) => context.fail(error));
+      if (refunds > 0) refunder.owe(channelId);
+    },
+  };
+}

@@ -1,0 +1,237 @@
+import {
+  type Address,
+  type ChannelId,
+  checkEntries,
+  fromHex,
+  type Hex,
+  readTransfers,
+  type Transfer,
+  type Update,
+} from "../../protocol/index.ts";
+import type { Op } from "../../store/store.ts";
+import { hasApplicationId } from "../channel/paymentIds.ts";
+import { NodeError } from "../error.ts";
+import type { Records } from "../records.ts";
+import { refundKey, type StoredRefunds } from "./refund.ts";
+import type { RequestPayment } from "./requestInfo.ts";
+import {
+  idKeyOf,
+  idKeyOfTransfer,
+  NAMESPACE,
+  type StoredPayment,
+  type StoredRequest,
+  storedPaymentOf,
+  timeKey,
+} from "./requestRecord.ts";
+import { EXPIRY_GRACE_SECONDS, type ExpectedPayment, judge, type RefundReason } from "./verdict.ts";
+
+/** Requests that wait to be paid, all in memory so that a payment is judged in the turn it is written: 30 MB. */
+export const MAX_OPEN_REQUESTS = 100_000;
+
+/** How often requests nobody can pay any more leave the memory. Those paid stay that long after they were. */
+const SWEEP_MS = 60_000;
+
+/** Requests read at once at start. */
+const PAGE = 256;
+
+/** Where payments come from. */
+export interface PaymentSource {
+  readonly channelId: ChannelId;
+  readonly peer: Address;
+  readonly token: Address;
+}
+
+/** The requests that transfers of some updates name, by payment id. */
+export type Known = ReadonlyMap<string, ExpectedPayment>;
+
+/** What follows from a run of updates: the ops belong in the batch that stores them. */
+export interface Judgement {
+  readonly ops: readonly Op[];
+  /** Payment ids of the requests they pay. */
+  readonly paid: readonly string[];
+  readonly refunds: number;
+}
+
+interface BookInit {
+  readonly records: Records;
+  /** The history's record of a paid request, for the batch that makes it paid. */
+  readonly remember: (paid: { readonly paymentHash: Hex }) => readonly Op[];
+  /** Our clock, Unix seconds. */
+  readonly now: () => number;
+  /** The database may have lost payments that were in time and come again now: lateness is not judged. */
+  readonly lost: boolean;
+}
+
+/** Which requests this node made and which payments pay them. A request is paid in the batch that stores its payment. */
+export class RequestBook {
+  readonly #init: BookInit;
+  readonly #expected = new Map<string, ExpectedPayment>();
+  /** Those that leave the memory in the next round, and whether they were paid when that was decided. */
+  readonly #swept = new Map<string, boolean>();
+  #any = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(init: BookInit) {
+    this.#init = init;
+  }
+
+  /** No request was ever made here: nothing that arrives can pay one. */
+  get isEmpty(): boolean {
+    return !this.#any;
+  }
+
+  /** Reads the open requests. Before anything is received. */
+  async open(stopping: AbortSignal): Promise<void> {
+    const { records, now } = this.#init;
+    for await (const _ of records.list(NAMESPACE.request, { limit: 1 })) this.#any = true;
+    const from = timeKey(Math.max(0, Math.floor(now()) - EXPIRY_GRACE_SECONDS), "");
+    let page: string[] = [];
+    for await (const { key } of records.list(NAMESPACE.open, { from })) {
+      if (page.push(key.slice(12)) < PAGE) continue;
+      await this.#load(page);
+      page = [];
+    }
+    await this.#load(page);
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+    stopping.addEventListener("abort", () => clearInterval(this.#timer), { once: true });
+  }
+
+  /** Stores a request durably and expects its payment from then on. */
+  async add(stored: StoredRequest, ops: readonly Op[], commit: (ops: Op[]) => Promise<void>): Promise<void> {
+    const { records, now } = this.#init;
+    if (this.#expected.size >= MAX_OPEN_REQUESTS) this.#sweep();
+    if (this.#expected.size >= MAX_OPEN_REQUESTS) {
+      throw new NodeError({ code: "requests_full", fields: { limit: BigInt(MAX_OPEN_REQUESTS) } });
+    }
+    const idKey = idKeyOf(stored.paymentHash);
+    this.#any = true;
+    this.#expected.set(idKey, expectedOf(stored, false));
+    await commit([
+      ...ops,
+      records.putOp(NAMESPACE.request, idKey, stored),
+      records.putOp(NAMESPACE.open, timeKey(stored.expiresAt, idKey), 1),
+      records.putOp(NAMESPACE.byTime, timeKey(Math.floor(now() * 1000), idKey), 1),
+    ]);
+  }
+
+  /**
+   * The requests that transfers of `updates` name. Asked before the updates are judged, because judging and writing
+   * happen in one turn and have no time to read.
+   */
+  async look(updates: readonly Update[]): Promise<Known> {
+    const known = new Map<string, ExpectedPayment>();
+    const unknown = new Set<string>();
+    for (const { entries } of updates) {
+      // Not judged yet, so perhaps no entries at all.
+      if (!hasApplicationId(entries) || !checkEntries(entries).ok) continue;
+      for (const transfer of readTransfers(entries)) {
+        if (!mayPay(transfer)) continue;
+        const idKey = idKeyOfTransfer(transfer.paymentId);
+        const expected = this.#expected.get(idKey);
+        if (expected === undefined) unknown.add(idKey);
+        else known.set(idKey, expected);
+      }
+    }
+    if (unknown.size > 0)
+      for (const [idKey, expected] of await this.#load([...unknown])) known.set(idKey, expected);
+    return known;
+  }
+
+  /** Decides, in one turn and for ever, what the transfers of updates just accepted pay. */
+  judge(source: PaymentSource, updates: readonly Update[], known: Known): Judgement {
+    const ops: Op[] = [];
+    const paid: string[] = [];
+    let refunds = 0;
+    for (const { proof, entries } of updates) {
+      const wrong: [index: number, reason: RefundReason][] = [];
+      let index = -1;
+      for (const transfer of readTransfers(entries)) {
+        index++;
+        if (!mayPay(transfer)) continue;
+        const idKey = idKeyOfTransfer(transfer.paymentId);
+        const expected = known.get(idKey);
+        if (expected === undefined) continue;
+        const time = Math.floor(this.#init.now());
+        const reason = judge(expected, transfer, source.token, this.#init.lost ? undefined : time);
+        if (reason !== undefined) {
+          wrong.push([index, reason]);
+          continue;
+        }
+        expected.paid = true;
+        paid.push(idKey);
+        const { amount } = transfer;
+        const payment = { channelId: source.channelId, nonce: proof.nonce, index, amount, time };
+        ops.push(...this.#paidOps(idKey, expected, payment));
+      }
+      if (wrong.length > 0) ops.push(this.#refundOp(source, proof.nonce, wrong));
+      refunds += wrong.length;
+    }
+    return { ops, paid, refunds };
+  }
+
+  #paidOps(idKey: string, { expiresAt, paymentHash }: ExpectedPayment, payment: RequestPayment): Op[] {
+    const { records, remember } = this.#init;
+    return [
+      ...remember({ paymentHash }),
+      records.putOp(NAMESPACE.paid, idKey, storedPaymentOf(payment)),
+      records.deleteOp(NAMESPACE.open, timeKey(expiresAt, idKey)),
+    ];
+  }
+
+  /** One record per update, however many payments it brings. */
+  #refundOp({ channelId, peer }: PaymentSource, nonce: bigint, refunds: StoredRefunds["refunds"]): Op {
+    const stored: StoredRefunds = { peer, refunds };
+    return this.#init.records.putOp(NAMESPACE.refund, refundKey(channelId, nonce), stored);
+  }
+
+  /** Reads requests into memory: one object each, whoever asks for it meanwhile. */
+  async #load(idKeys: readonly string[]): Promise<Map<string, ExpectedPayment>> {
+    const loaded = new Map<string, ExpectedPayment>();
+    if (idKeys.length === 0) return loaded;
+    const { records } = this.#init;
+    const requests = await records.getMany<StoredRequest>(NAMESPACE.request, idKeys);
+    const paid = await records.getMany<StoredPayment>(NAMESPACE.paid, idKeys);
+    for (const [i, idKey] of idKeys.entries()) {
+      const stored = requests[i];
+      const expected = this.#expected.get(idKey) ?? (stored && expectedOf(stored, paid[i] !== undefined));
+      if (expected === undefined) continue;
+      loaded.set(idKey, expected);
+      // Those paid long ago are judged the same whatever object stands for them.
+      if (!expected.paid) this.#expected.set(idKey, expected);
+    }
+    return loaded;
+  }
+
+  /** A round later than its state asks for, so that a payment being written is never read as unpaid. */
+  #sweep(): void {
+    const { now, records } = this.#init;
+    const past = now() - EXPIRY_GRACE_SECONDS - SWEEP_MS / 1000;
+    for (const [idKey, paid] of this.#swept) {
+      if (this.#expected.get(idKey)?.paid === paid) this.#expected.delete(idKey);
+    }
+    this.#swept.clear();
+    for (const [idKey, { paid, expiresAt }] of this.#expected) {
+      if (!paid && expiresAt >= past) continue;
+      this.#swept.set(idKey, paid);
+      if (paid) continue;
+      // What a lost write leaves behind is only read once more at the next start.
+      records.delete(NAMESPACE.open, timeKey(expiresAt, idKey), { sync: false }).catch(() => {});
+    }
+  }
+}
+
+function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
+  return {
+    paymentHash: stored.paymentHash,
+    secret: fromHex(stored.secret),
+    token: stored.token,
+    amount: stored.amount === undefined ? undefined : BigInt(stored.amount),
+    expiresAt: stored.expiresAt,
+    paid,
+  };
+}
+
+/** A request's payment has an id its payer chose, and a refund is never refunded. */
+function mayPay({ applicationId, refund }: Transfer): boolean {
+  return applicationId && !refund;
+}

@@ -1,0 +1,39 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Address, Hex, Transfer } from "../../protocol/index.ts";
+
+/** Why a payment that names a request of ours is given back. */
+export type RefundReason = "already_paid" | "expired" | "wrong_token" | "wrong_secret" | "wrong_amount";
+
+/** A request as incoming payments are judged by it: one object per request, shared by all channels. */
+export interface ExpectedPayment {
+  readonly paymentHash: Hex;
+  readonly secret: Uint8Array;
+  readonly token: Address;
+  /** Undefined: any. */
+  readonly amount: bigint | undefined;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+  /** Set in the turn in which the payment is judged, before it is written: no second one may slip in between. */
+  paid: boolean;
+}
+
+/** How late a payment may arrive, seconds: clocks differ, and what was sent in time may have waited for a session. */
+export const EXPIRY_GRACE_SECONDS = 60;
+
+/** Undefined: this transfer pays the request. */
+export function judge(
+  expected: ExpectedPayment,
+  transfer: Transfer,
+  token: Address,
+  /** Unix seconds; undefined if lateness is not to be judged. */
+  now: number | undefined,
+): RefundReason | undefined {
+  if (token !== expected.token) return "wrong_token";
+  const { reference, amount } = transfer;
+  // The secret first: whoever does not have the request learns nothing of its state.
+  if (reference === undefined || !timingSafeEqual(reference, expected.secret)) return "wrong_secret";
+  if (expected.paid) return "already_paid";
+  if (now !== undefined && now >= expected.expiresAt + EXPIRY_GRACE_SECONDS) return "expired";
+  if (expected.amount !== undefined && amount !== expected.amount) return "wrong_amount";
+  return undefined;
+}
