@@ -21,6 +21,12 @@ export interface NodePlace {
   readonly address: string;
 }
 
+/** Where a daemon is. */
+export interface DaemonPlace extends NodePlace {
+  readonly url: string;
+  readonly accessToken: string;
+}
+
 /** How payments are made. */
 export type Manner =
   /** One after the other on the first channel, each waiting for its acknowledgement. */
@@ -28,7 +34,16 @@ export type Manner =
   /** One call per payment, so many in flight, on the first channel. */
   | { readonly kind: "each"; readonly inFlight: number }
   /** So many payments per call, so many calls in flight on each channel. */
-  | { readonly kind: "batches"; readonly size: number; readonly inFlight: number };
+  | { readonly kind: "batches"; readonly size: number; readonly inFlight: number }
+  | HttpManner;
+
+/** Through a daemon's API, one payment at a time on each of so many kept connections, on the first channel. */
+export interface HttpManner {
+  readonly kind: "http";
+  readonly connections: number;
+  readonly url: string;
+  readonly accessToken: string;
+}
 
 /** The channels of one of the process's nodes. */
 export interface Route {
@@ -47,7 +62,7 @@ export interface PayResult {
   readonly payments: number;
   /** From the first call until every payment was acknowledged. */
   readonly milliseconds: number;
-  /** Of each payment made one after the other, milliseconds; empty for other manners. */
+  /** Of each payment made one after the other or through HTTP, milliseconds; empty for other manners. */
   readonly latencies: Float64Array;
 }
 
@@ -78,6 +93,8 @@ export interface Memory {
 export interface NodeCalls {
   /** Starts one node per entry and answers in their order. */
   start: { params: readonly NodeStart[]; result: readonly NodePlace[] };
+  /** Starts a daemon: a node with its API. */
+  startDaemon: { params: NodeStart; result: DaemonPlace };
   open: {
     params: {
       readonly node: number;

@@ -1,5 +1,6 @@
 // The benchmark: `npm run bench`. What it measures and how to read it is in README.md.
 import { availableParallelism } from "node:os";
+import { apiPay } from "./apiPayRow.ts";
 import { measureBaseline } from "./baseline.ts";
 import { memory, restart } from "./idleRows.ts";
 import { payMany } from "./manyRow.ts";
@@ -15,6 +16,7 @@ const MEASUREMENTS: Readonly<Record<string, (options: BenchOptions) => Promise<r
   "pay-many": payMany,
   restart,
   memory,
+  "api-pay": apiPay,
 };
 
 function say(line: string): void {

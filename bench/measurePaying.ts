@@ -13,6 +13,8 @@ const QUICK_MS = 150;
 export interface Flow {
   readonly payer: NodeHost;
   readonly payee: NodeHost;
+  /** The process that asks the payer to pay, if it is not the payer's own. */
+  readonly caller?: NodeHost;
   readonly routes: readonly Route[];
   readonly manner: Manner;
   /** How payments are made to warm up, if otherwise than measured. */
@@ -45,7 +47,9 @@ export async function measurePaying(options: BenchOptions, flows: readonly Flow[
 async function payOnce(flows: readonly Flow[], milliseconds: number): Promise<Paid> {
   const before = await effortOf(flows);
   const results = await Promise.all(
-    flows.map(({ payer, routes, manner }) => payer.call("pay", { routes, manner, milliseconds })),
+    flows.map(({ payer, caller = payer, routes, manner }) =>
+      caller.call("pay", { routes, manner, milliseconds }),
+    ),
   );
   const efforts = (await effortOf(flows)).map(({ payer, payee }, at) => ({
     syncs: payee.synced - before[at]!.payee.synced,
@@ -78,8 +82,8 @@ function effortOf(flows: readonly Flow[]): Promise<{ readonly payer: Effort; rea
 /** What the payers' applications made against what the payees' applications were told, payment by payment. */
 async function compareAll(flows: readonly Flow[], results: readonly PayResult[]): Promise<number> {
   let payments = 0;
-  for (const [at, { payer, payee }] of flows.entries()) {
-    const compared = await compare(payer, payee);
+  for (const [at, { payer, caller = payer, payee }] of flows.entries()) {
+    const compared = await compare(caller, payee);
     const { payments: paid } = results[at]!;
     if (compared !== paid) throw new Error(`${paid} payments were made and ${compared} noted`);
     payments += compared;

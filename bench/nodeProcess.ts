@@ -1,7 +1,8 @@
 // A process with one or more nodes and the application that pays or is paid through them.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChannelId, createNode, type RivuletNode } from "rivulet";
-import type { Memory, NodeCalls, NodePlace, NodeStart, Reply, Request } from "./control.ts";
+import { type Daemon, startDaemon } from "../dist/api/daemon.js";
+import type { DaemonPlace, Memory, NodeCalls, NodePlace, NodeStart, Reply, Request } from "./control.ts";
 import { WriteCounter } from "./countingStore.ts";
 import { pay } from "./paying.ts";
 import { PaymentTally } from "./tally.ts";
@@ -20,15 +21,32 @@ const POLL = { least: 50, most: 2_000 };
 const CHALLENGE_PERIOD = 3_600;
 
 const nodes: RivuletNode[] = [];
+const daemons: Daemon[] = [];
 const sent = new PaymentTally();
 const seen = new PaymentTally();
 const writes = new WriteCounter();
 
-async function start({ directory, mnemonic, chain, signEach }: NodeStart): Promise<NodePlace> {
+function optionsOf({ directory, mnemonic, chain, signEach }: NodeStart) {
   const { rpcUrl, chainId, escrow } = chain;
-  const options = { directory, mnemonic, rpcUrl, chainId, escrow, signEach, policy: POLICY, poll: POLL };
   const onDemand = { confirmations: 1, staleAfter: "never" } as const;
-  const node = await createNode({ ...options, ...onDemand }, { database: { openStore: writes.openStore } });
+  return { directory, mnemonic, rpcUrl, chainId, escrow, signEach, policy: POLICY, poll: POLL, ...onDemand };
+}
+
+async function start(given: NodeStart): Promise<NodePlace> {
+  return take(await createNode(optionsOf(given), { database: { openStore: writes.openStore } }));
+}
+
+async function startOneDaemon(given: NodeStart): Promise<DaemonPlace> {
+  const options = { node: optionsOf(given), api: { port: 0 }, version: "bench" };
+  const daemon = await startDaemon(
+    { ...options, adminTokenFile: `${given.directory}.token` },
+    { database: { openStore: writes.openStore } },
+  );
+  daemons.push(daemon);
+  return { ...take(daemon.node), url: daemon.url, accessToken: daemon.adminToken };
+}
+
+function take(node: RivuletNode): NodePlace {
   node.on("payments", ({ entries }) => seen.addEntries(entries));
   // Nothing goes wrong in a measurement that counts.
   node.on("warning", ({ code, message }) => {
@@ -76,6 +94,7 @@ type Handlers = {
 
 const handlers: Handlers = {
   start: (all) => Promise.all(all.map(start)),
+  startDaemon: startOneDaemon,
   open: async ({ node, peer, deposit, match }) => {
     const options = { peer, deposit, requestDeposit: match, challengePeriod: CHALLENGE_PERIOD };
     return (await nodeAt(node).openChannel(options)).channelId;
@@ -96,7 +115,10 @@ const handlers: Handlers = {
     return { ...writes.count(), cpu: user + system };
   },
   memory: settledMemory,
-  stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+  stop: async () => {
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    await Promise.all(nodes.map((node) => node.stop()));
+  },
 };
 
 // When the benchmark is gone, however it went, so are the processes it started.

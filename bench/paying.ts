@@ -1,5 +1,6 @@
 import type { ChannelId, PaymentOrder, RivuletNode } from "rivulet";
 import type { PayOrder, PayResult } from "./control.ts";
+import { payThroughHttp } from "./httpPaying.ts";
 import type { PaymentTally } from "./tally.ts";
 
 /** A clock that says when no further payment is begun. */
@@ -80,21 +81,24 @@ export async function pay(
   const end = started + order.milliseconds;
   const going = () => performance.now() < end;
   const payers: Promise<Made>[] = [];
-  for (const { node: index, channelIds } of routes) {
-    const node = nodes[index]!;
-    for (const channelId of channelIds) {
-      if (manner.kind === "sequential") payers.push(sequentially(node, channelId, going, tally));
-      else {
-        for (let i = 0; i < manner.inFlight; i++) {
-          const payer =
-            manner.kind === "each"
-              ? eachByItself(node, channelId, going, tally)
-              : inBatches(node, channelId, going, tally, orders);
-          payers.push(payer);
+  if (manner.kind === "http") {
+    payers.push(payThroughHttp(manner, routes[0]!.channelIds[0]!, going, tally));
+  } else
+    for (const { node: index, channelIds } of routes) {
+      const node = nodes[index]!;
+      for (const channelId of channelIds) {
+        if (manner.kind === "sequential") payers.push(sequentially(node, channelId, going, tally));
+        else {
+          for (let i = 0; i < manner.inFlight; i++) {
+            const payer =
+              manner.kind === "each"
+                ? eachByItself(node, channelId, going, tally)
+                : inBatches(node, channelId, going, tally, orders);
+            payers.push(payer);
+          }
         }
       }
     }
-  }
   const made = await Promise.all(payers);
   return {
     payments: made.reduce((sum, { payments }) => sum + payments, 0),

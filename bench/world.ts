@@ -18,6 +18,12 @@ export interface Party {
   readonly nodes: readonly NodePlace[];
 }
 
+/** A process with a daemon: one node and its API. */
+export interface DaemonParty extends Party {
+  readonly url: string;
+  readonly accessToken: string;
+}
+
 interface PartyOptions {
   readonly nodes?: number;
   readonly signEach?: boolean;
@@ -80,6 +86,15 @@ export class World {
     const nodes = await host.call("start", starts);
     for (const { account } of nodes) await this.chain.fund(account);
     return { host, starts, nodes };
+  }
+
+  /** A process with a new, funded daemon in it. */
+  async daemon(name: string): Promise<DaemonParty> {
+    const host = this.host(name);
+    const start = this.describeNode();
+    const { url, accessToken, ...node } = await host.call("startDaemon", start);
+    await this.chain.fund(node.account);
+    return { host, starts: [start], nodes: [node], url, accessToken };
   }
 
   /** A channel from a node of `payer` to the first one of `payee`, ready on both sides. */

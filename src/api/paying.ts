@@ -93,8 +93,13 @@ export class Paying {
       if (pending.asked !== asked) throw conflict(name);
       return pending.paid;
     }
-    const paid = this.#pay(caller, id, name, asked, order).finally(() => this.#pending.delete(name));
+    const paid = this.#pay(caller, id, name, asked, order);
     this.#pending.set(name, { asked, paid });
+    // Nothing that is told waits for it: by itself the node already makes the same payment of the same id and channel.
+    void paid.then(
+      () => this.#remember(name, asked, order),
+      (error: { code?: string }) => this.#forget(name, asked, order, error.code ?? ""),
+    );
     return paid;
   }
 
@@ -119,9 +124,6 @@ export class Paying {
     const channelId =
       "channelId" in to ? to.channelId : (known?.channelId ?? (await this.#choose(name, asked, to, amount)));
     const facts = await this.#factsOf(channelId);
-    // Whatever is committed later becomes durable no earlier: no payment survives a crash that its key does not.
-    if ("channelId" in to && known === undefined)
-      void node.records.put(KEYS, name, { asked }, { sync: false });
     if (label !== undefined) {
       await node.history.labels.put({ channelId, direction: "sent", paymentId: `0x${name}` }, label);
     }
@@ -138,6 +140,23 @@ export class Paying {
       }
       throw error;
     }
+  }
+
+  /** Keeps what the key stands for, for ever: another payment under it is refused. */
+  async #remember(name: string, asked: string, { to }: PayOrder): Promise<void> {
+    try {
+      if ("channelId" in to) await this.#init.node.records.put(KEYS, name, { asked }, { sync: false });
+    } catch {
+      // The node stops by itself.
+    } finally {
+      this.#pending.delete(name);
+    }
+  }
+
+  /** A payment that may still be made keeps its key. */
+  #forget(name: string, asked: string, order: PayOrder, code: string): void {
+    if (code === "payment_pending" || code === "node_stopped") void this.#remember(name, asked, order);
+    else this.#pending.delete(name);
   }
 
   /**
