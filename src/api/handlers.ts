@@ -1,4 +1,5 @@
 import type { Handlers } from "./handler.ts";
+import { backupHandlers } from "./routes/backup.ts";
 import { booksHandlers } from "./routes/books.ts";
 import { channelsHandlers } from "./routes/channels.ts";
 import { eventsHandlers } from "./routes/events.ts";
@@ -22,4 +23,5 @@ export const HANDLERS: Partial<Handlers> = {
   ...requestsHandlers,
   ...eventsHandlers,
   ...booksHandlers,
+  ...backupHandlers,
 };

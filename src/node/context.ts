@@ -4,6 +4,7 @@ import type { Address, ChannelId, LedgerPorts } from "../protocol/index.ts";
 import type { GroupCommit } from "../store/groupCommit.ts";
 import type { StoreReader } from "../store/store.ts";
 import type { Backlog } from "./backlog.ts";
+import type { ProofCopy } from "./backup/proofCopy.ts";
 import type { BookJournal } from "./books/journal.ts";
 import type { ChainSync } from "./chainSync.ts";
 import type { NodeEvents } from "./events.ts";
@@ -22,6 +23,8 @@ export interface NodeContext {
   readonly bookJournal: BookJournal;
   /** What happened, for whoever asks later. */
   readonly history: History;
+  /** Keeps the newest incoming proofs in a second place, if there is one. */
+  readonly proofCopy: ProofCopy | undefined;
   /** What incoming payments pay. */
   readonly requests: RequestBook;
   /** A batch that decided about payments is written: what follows from it may be done. */

@@ -16,6 +16,8 @@ import type { Database } from "../store/database.ts";
 import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
 import { Backlog } from "./backlog.ts";
+import { Backup } from "./backup/backup.ts";
+import { ProofCopy } from "./backup/proofCopy.ts";
 import { Books } from "./books/books.ts";
 import { BookJournal } from "./books/journal.ts";
 import { ChainAlarms } from "./chainAlarms.ts";
@@ -96,6 +98,7 @@ interface Parts {
   readonly upkeep: Upkeep;
   readonly alarms: ChainAlarms;
   readonly requests: RequestParts;
+  readonly backup: Backup;
 }
 
 async function start(ground: Ground): Promise<RivuletNode> {
@@ -103,12 +106,14 @@ async function start(ground: Ground): Promise<RivuletNode> {
   const stopping = new AbortController();
   const account = accountFromKey(keys.account, crypto);
   let parts: Parts;
+  let open: () => Promise<void>;
   const host = await createHost(ground, account.address, () => parts);
   const historyOf = await openHistory(database, options.eventLog);
   const keptSpending = await readSpending(ground.records);
   const node = new RivuletNode((events) => {
     const { rpc, clock, chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
     const history = historyOf(ground.records, () => parts.channels, stopping.signal);
+    const emit = boundWarnings(emitOf(events, history), stopping.signal);
     const context: NodeContext = {
       ports: {
         crypto,
@@ -120,6 +125,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       records: ground.records,
       bookJournal: ground.bookJournal,
       history,
+      proofCopy: proofCopyOf(ground, (message) => emit("warning", { code: "proof_copy_failed", message })),
       requests: new RequestBook({
         records: ground.records,
         remember: (paid) => history.appendOps("request", paid),
@@ -132,7 +138,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       chainId: options.chainId,
       account: account.address,
       signer: host.signer,
-      emit: boundWarnings(emitOf(events, history), stopping.signal),
+      emit,
       listens: (name) => events.listenerCount(name) > 0,
       log: ground.log,
       signEach: options.signEach ?? false,
@@ -142,6 +148,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       established: (id) => {
         parts.recovery.established(id);
         parts.requests.refunder.established(id);
+        parts.backup.established(id);
       },
       attend: (id, wanted) => void (wanted ? channels.attention.add(id) : channels.attention.delete(id)),
     };
@@ -172,20 +179,36 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const pay = (order: SpendOrder) => events.pay(order);
     const spending = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
     const spend: RequestPayerInit["spend"] = (spender, order) => spending.pay(spender, order);
-    const requests = createRequests({ context, channels, host, paidOnce, spend, now: ground.now });
-    parts = { channels, peers, recovery, upkeep, alarms, requests };
+    const { lost } = integrity;
+    const { now } = ground;
+    const requests = createRequests({ context, channels, host, paidOnce, spend, lost, now });
+    const backup = new Backup({ context, channels, integrity, mnemonic: options.mnemonic });
+    parts = { channels, peers, recovery, upkeep, alarms, requests, backup };
     const quotes = new Quotes(context, channels);
     const wallet = new Wallet(context);
     const books = new Books(context);
     const overview = new Overview({ context, channels, host, crypto: crypto.ecdsa.name });
-    const stop = () => upkeep.stop();
+    const stop = async () => {
+      await upkeep.stop();
+      await context.proofCopy?.stop();
+    };
+    open = async () => {
+      await context.proofCopy?.open(database.store, stopping.signal);
+      await backup.open();
+      await requests.open();
+    };
     const views = { quotes, wallet, gasWallet, books, overview };
     const paying = { paidOnce, spending, requests: requests.requests };
-    return { context, channels, opener, host, ...paying, ...views, stop };
+    return { context, channels, opener, host, ...paying, ...views, backup, stop };
   });
-  await parts!.requests.open();
+  await open!();
   await parts!.upkeep.start();
   return node;
+}
+
+function proofCopyOf({ options, keys }: Ground, warn: (message: string) => void): ProofCopy | undefined {
+  const { proofCopy } = options;
+  return proofCopy && new ProofCopy({ directory: proofCopy.directory, secret: keys.signer, warn });
 }
 
 function createHost(

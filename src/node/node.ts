@@ -10,6 +10,7 @@ import {
 } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
+import type { Backup } from "./backup/backup.ts";
 import type { Books } from "./books/books.ts";
 import type { ChainStatus } from "./chainSync.ts";
 import type { BatchReceipt } from "./channel/batchOutcome.ts";
@@ -68,6 +69,7 @@ export interface NodeParts {
   readonly gasWallet: GasWallet;
   readonly overview: Overview;
   readonly requests: Requests;
+  readonly backup: Backup;
   /** Ends everything in the right order. */
   readonly stop: () => Promise<void>;
 }
@@ -119,6 +121,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** What an operator looks at: the chain, the peers, sums over all channels. */
   get overview(): Overview {
     return this.#parts.overview;
+  }
+
+  /** Writes backups; tells what a restored database has got back. */
+  get backup(): Backup {
+    return this.#parts.backup;
   }
 
   /** Payment requests: makes ours, pays those of others. */

@@ -49,6 +49,11 @@ export interface NodeOptions {
    * `node.history`. `keep`: how many events, 1,000,000 if not given. Default: nothing is recorded.
    */
   readonly eventLog?: { readonly keep?: number };
+  /**
+   * A second place, on another disk or machine, for the newest incoming proof of every channel, at most a second old.
+   * What a lost disk takes of the payments received since the last backup, `restoreBackup` finds there.
+   */
+  readonly proofCopy?: { readonly directory: string };
   /** Milliseconds between looks at the chain, least and most. Default 1,000 and 15,000. */
   readonly poll?: { readonly least: number; readonly most: number };
 }

@@ -127,6 +127,7 @@ export class Payee {
       const judgement = result.evidence ? undefined : known && this.#judge(taken, known);
       if (judgement !== undefined) ops.push(...judgement.ops);
       await this.#mailbox.commit(result.state, ops, true, time);
+      context.proofCopy?.note(this.#mailbox.state);
       if (!result.evidence) this.#accept(taken, run[result.taken - 1]!.session);
       if (judgement !== undefined) context.judged(this.#mailbox.channelId, judgement);
       this.#release();

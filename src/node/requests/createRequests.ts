@@ -15,6 +15,8 @@ interface Init {
   readonly paidOnce: PaidOnce;
   /** What pays others' requests. */
   readonly spend: RequestPayerInit["spend"];
+  /** The database may have lost payments. */
+  readonly lost: boolean;
   /** Our clock, Unix seconds. */
   readonly now: () => number;
 }
@@ -29,9 +31,9 @@ export interface RequestParts {
   onJudged(channelId: ChannelId, judgement: Judgement): void;
 }
 
-export function createRequests({ context, channels, host, paidOnce, spend, now }: Init): RequestParts {
+export function createRequests({ context, channels, host, paidOnce, spend, lost, now }: Init): RequestParts {
   const refunder = new Refunder(context, channels, paidOnce);
-  const payer = new RequestPayer({ context, channels, host, spend, now });
+  const payer = new RequestPayer({ context, channels, host, spend, lost, now });
   const requests = new Requests({ context, payer, host, now });
   return {
     requests,

@@ -55,6 +55,8 @@ export interface RequestPayerInit {
   readonly channels: Channels;
   readonly host: PeerHost;
   readonly spend: (spender: Spender | undefined, order: RequestOrder) => Promise<Receipt>;
+  /** The database may have lost payments of ours. */
+  readonly lost: boolean;
   /** Our clock, Unix seconds. */
   readonly now: () => number;
 }
@@ -103,20 +105,26 @@ export class RequestPayer {
   }
 
   async #payOnce(job: Job): Promise<PaidRequest> {
-    const earlier = await this.#intent(job);
-    if (earlier !== undefined) {
-      if (BigInt(earlier.amount) !== job.amount) {
-        throw new NodeError({ code: "payment_conflict", fields: { paymentId: toHex(job.id) } });
-      }
-      const paid = await this.#goOn(job, await this.#init.channels.load(earlier.channelId));
-      if (paid !== undefined) return paid;
-    }
+    const paid = await this.#paidBefore(job);
+    if (paid !== undefined) return paid;
     this.#assertUnexpired(job.terms);
     const mailbox = await this.#choose(job);
+    // A database that lost data got our own payments back with the connection.
+    const returned = await this.#paidBefore(job);
+    if (returned !== undefined) return returned;
     const intent: Intent = { channelId: mailbox.channelId, amount: job.amount.toString() };
     const key = toHex(job.terms.paymentHash);
     await this.#init.context.records.put(NAMESPACE.intent, key, intent, { sync: true });
     return this.#spend(job, mailbox);
+  }
+
+  async #paidBefore(job: Job): Promise<PaidRequest | undefined> {
+    const earlier = await this.#intent(job);
+    if (earlier === undefined) return undefined;
+    if (BigInt(earlier.amount) !== job.amount) {
+      throw new NodeError({ code: "payment_conflict", fields: { paymentId: toHex(job.id) } });
+    }
+    return this.#goOn(job, await this.#init.channels.load(earlier.channelId));
   }
 
   /** Where the request was paid or was about to be: by our own record, or by the index of ids after a loss of it. */
@@ -200,17 +208,22 @@ export class RequestPayer {
     return best;
   }
 
-  /** Resolves once one of `mailboxes`, all with the recipient, can pay. Rejects with `peer_offline`. */
+  /**
+   * Resolves once one of `mailboxes`, all with the recipient, can pay; after a loss of data, all of them: each may
+   * bring back that it paid this request. Rejects with `peer_offline`.
+   */
   async #connect({ terms, signal }: Job, mailboxes: readonly ChannelMailbox[]): Promise<void> {
-    const { host } = this.#init;
+    const { host, lost } = this.#init;
     const { recipient } = terms;
-    if (mailboxes.some(({ session }) => session !== undefined)) return;
+    const enough = (connected: boolean[]) => (lost ? connected.every(Boolean) : connected.some(Boolean));
+    if (enough(mailboxes.map(({ session }) => session !== undefined))) return;
     if (host.session(recipient) === undefined) await this.#dial(terms, signal);
     const patience = new AbortController();
     const timer = setTimeout(() => patience.abort(), ESTABLISH_MS);
     try {
       const either = AbortSignal.any([signal, patience.signal]);
-      await Promise.race(mailboxes.map((mailbox) => mailbox.connected(either)));
+      const connections = mailboxes.map((mailbox) => mailbox.connected(either));
+      await (lost ? Promise.all(connections) : Promise.race(connections));
     } catch (error) {
       signal.throwIfAborted();
       if (!patience.signal.aborted) throw error;

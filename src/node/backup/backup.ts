@@ -1,0 +1,140 @@
+import { type Address, type ChannelId, receiveCapacity } from "../../protocol/index.ts";
+import type { Integrity } from "../../store/database.ts";
+import { KEYSPACE } from "../../store/keys.ts";
+import { SCHEMA } from "../../store/migration.ts";
+import type { Channels } from "../channels.ts";
+import type { NodeContext } from "../context.ts";
+import { packContent } from "./backupContent.ts";
+import { BackupError } from "./backupError.ts";
+import { BASELINE, type StoredBaseline, type StoredRestore } from "./baseline.ts";
+import { seal } from "./sealedStream.ts";
+
+/** What is known of one channel since its database was restored. Amounts in the token's base unit. */
+export interface RecoveredChannel {
+  readonly channelId: ChannelId;
+  readonly peer: Address;
+  readonly token: Address;
+  readonly phase: string;
+  /** The peer has shown what it holds since the restore: our own payments are known again, signed by us. */
+  readonly shown: boolean;
+  /** What came back since: payments of ours and of the peer's that the backup did not have. */
+  readonly recovered: { readonly sent: bigint; readonly received: bigint };
+  /** Unix seconds: every payment received by then is proven here, whatever the peer says. */
+  readonly provenThrough: number;
+  /** The most the peer may have paid us beyond what is proven here: only its honesty brings it back. */
+  readonly atRisk: bigint;
+}
+
+export interface RecoveryStatus {
+  /** Unix seconds. */
+  readonly restoredAt: number;
+  readonly backupCreatedAt: number;
+  /** Every channel has been shown by its peer or has ended. */
+  readonly complete: boolean;
+  readonly channels: readonly RecoveredChannel[];
+}
+
+export interface BackupOptions {
+  readonly password: string;
+  /** The operator's settings, to lie in the backup beside the database. */
+  readonly config?: string;
+}
+
+interface BackupInit {
+  readonly context: NodeContext;
+  readonly channels: Channels;
+  readonly integrity: Integrity;
+  readonly mnemonic: string;
+}
+
+/** Writes backups of a running node, and tells what became of a restored one. */
+export class Backup {
+  readonly #init: BackupInit;
+  /** Channels of a restored database whose peers have not shown yet what they hold. */
+  readonly #awaited = new Set<ChannelId>();
+
+  constructor(init: BackupInit) {
+    this.#init = init;
+  }
+
+  /** Reads which channels were restored. Before peers are met. */
+  async open(): Promise<void> {
+    for await (const { key, value } of this.#init.context.records.list<StoredBaseline>(BASELINE.channel)) {
+      if (value.shown !== true) this.#awaited.add(key as ChannelId);
+    }
+  }
+
+  /**
+   * An encrypted copy of the database as it is now, with the mnemonic, piece by piece. Payments go on meanwhile; what
+   * comes later is not in it. Throws `backup_password_empty`.
+   */
+  async *stream({ password, config = "" }: BackupOptions): AsyncGenerator<Uint8Array> {
+    const { context, integrity, mnemonic } = this.#init;
+    if (password === "") throw new BackupError("backup_password_empty");
+    await context.committer.flush();
+    const manifest = {
+      createdAt: Math.floor(Date.now() / 1000),
+      mnemonic,
+      chainId: context.chainId.toString(),
+      escrow: context.escrow.address,
+      account: context.account,
+      signer: context.signer,
+      schema: SCHEMA.version,
+      losses: integrity.epoch,
+      config,
+    };
+    // One range, so that all of it is of one moment.
+    const gte = Uint8Array.of(KEYSPACE.channel);
+    const entries = context.store.range({
+      gte,
+      lt: Uint8Array.of(KEYSPACE.quarantine),
+      signal: context.stopping,
+    });
+    yield* seal(packContent(manifest, entries), password);
+  }
+
+  /** Both sides have compared notes on a channel. */
+  established(channelId: ChannelId): void {
+    if (!this.#awaited.delete(channelId)) return;
+    this.#shown(channelId).catch((error: unknown) => this.#init.context.fail(error));
+  }
+
+  /** What a restored database has got back so far, and what stays unknown; undefined if this one never was restored. */
+  async recovery(): Promise<RecoveryStatus | undefined> {
+    const { records } = this.#init.context;
+    const restore = await records.get<StoredRestore>(BASELINE.restore, "newest");
+    if (restore === undefined) return undefined;
+    const channels: RecoveredChannel[] = [];
+    for await (const { key, value } of records.list<StoredBaseline>(BASELINE.channel)) {
+      channels.push(await this.#recovered(key as ChannelId, value));
+    }
+    const complete = channels.every(({ shown, phase }) => shown || phase === "settled");
+    return { ...restore, complete, channels };
+  }
+
+  async #recovered(channelId: ChannelId, baseline: StoredBaseline): Promise<RecoveredChannel> {
+    const { state, peer } = await this.#init.channels.load(channelId);
+    const { phase, channel } = state.terms;
+    const most = receiveCapacity(state);
+    return {
+      channelId,
+      peer,
+      token: channel.token,
+      phase,
+      shown: baseline.shown === true,
+      recovered: {
+        sent: state.sent.transferred - BigInt(baseline.sent),
+        received: state.received.transferred - BigInt(baseline.received),
+      },
+      provenThrough: baseline.provenThrough,
+      atRisk: phase === "settled" || most < 0n ? 0n : most,
+    };
+  }
+
+  async #shown(channelId: ChannelId): Promise<void> {
+    const { records } = this.#init.context;
+    const baseline = await records.get<StoredBaseline>(BASELINE.channel, channelId);
+    if (baseline === undefined) return;
+    await records.put(BASELINE.channel, channelId, { ...baseline, shown: true }, { sync: false });
+  }
+}
