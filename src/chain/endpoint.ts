@@ -14,7 +14,7 @@ export interface EndpointStatus {
   readonly name: string;
   /** It is asked when its turn comes: it answers, for the right chain, and is not behind the others. */
   readonly healthy: boolean;
-  /** The newest block number it told, or undefined before the first. */
+  /** The newest block number it told, or undefined before the first and after a failure. */
   readonly head: number | undefined;
   readonly lastFailure:
     | {
@@ -142,8 +142,8 @@ export class Endpoint {
     return was;
   }
 
-  /** Not asked again until some time has passed; longer each time. True if it had been in use. */
-  setAside(error: ChainError): boolean {
+  /** Not asked again until some time, `least` milliseconds or more, has passed; longer each time. True if it had been in use. */
+  setAside(error: ChainError, least = 0): boolean {
     const { clock, asideMinMs } = this.#init;
     const { failure } = error;
     const now = clock();
@@ -152,10 +152,12 @@ export class Endpoint {
     this.#failedAt = now;
     this.#lastFailure = { code: failure.code, at: Date.now() };
     this.#provenAt = Number.NEGATIVE_INFINITY;
+    // Whoever answers there when it comes back may not have what this one had.
+    this.head = undefined;
     this.#wrongChain = failure.code === "wrong_chain" ? error : undefined;
     const grown = Math.min(MAX_ASIDE_MS, asideMinMs * 2 ** Math.min(this.#failures++, MAX_DOUBLINGS));
     const asked = failure.code === "rpc_rate_limited" ? (failure.retryAfterMs ?? 0) : 0;
-    const pause = Math.max(grown * (0.75 + Math.random() / 2), Math.min(asked, MAX_ASIDE_MS));
+    const pause = Math.max(least, grown * (0.75 + Math.random() / 2), Math.min(asked, MAX_ASIDE_MS));
     this.#asideUntil = now + (this.#wrongChain === undefined ? pause : WRONG_CHAIN_MS);
     return !was;
   }

@@ -54,6 +54,9 @@ const LAG_SECONDS = 60;
  */
 const SEEN_MS = 60_000;
 
+/** A server that was doubted answers as ever when it is looked at, so that is no reason to take it back sooner. */
+const DOUBTED_MS = 60_000;
+
 /** A server that stands still is found out so soon: as often as a slow chain is asked for its head. */
 const DEFAULT_PROBE_MS = 15_000;
 
@@ -106,8 +109,9 @@ export class FailoverRpc implements JsonRpc {
   }
 
   doubt(failure: ChainFailure): boolean {
-    if (this.#last !== undefined && this.#endpoints.length > 1)
-      this.#failed(this.#last, new ChainError(failure));
+    if (this.#last !== undefined && this.#endpoints.length > 1) {
+      this.#failed(this.#last, new ChainError(failure), DOUBTED_MS);
+    }
     return this.#endpoints.some(({ isAside }) => !isAside) && this.#endpoints.length > 1;
   }
 
@@ -256,9 +260,9 @@ export class FailoverRpc implements JsonRpc {
     } else if (ahead === undefined && was) this.#say({ kind: "back", endpoint: endpoint.name });
   }
 
-  #failed(endpoint: Endpoint, error: ChainError): void {
+  #failed(endpoint: Endpoint, error: ChainError, least = 0): void {
     const before = endpoint.status.lastFailure?.code;
-    const wasInUse = endpoint.setAside(error);
+    const wasInUse = endpoint.setAside(error, least);
     // What it said of its head is not held against the others.
     if (this.#seen?.by === endpoint && error.code !== "rpc_down" && error.code !== "rpc_rate_limited") {
       this.#seen = undefined;

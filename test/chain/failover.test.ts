@@ -321,6 +321,10 @@ describe("several servers", () => {
       expect(eth.doubt(lie)).toBe(true);
       expect(rpc.status()).toMatchObject([{ healthy: false }, { healthy: true }]);
       expect((await eth.newestHeader({ signal: never })).number).toBe(100);
+      // It answers whoever looks at it, which is no reason to believe it again.
+      const looks = b.proxy.requests.length;
+      await until(() => b.proxy.requests.length >= looks + 5, "five looks at the other");
+      expect(rpc.status()[0]!.healthy).toBe(false);
       expect(await eth.estimateGas(ESCROW, { to: ESCROW, data: "0x", value: 0n }, { signal: never })).toBe(
         15n,
       );
