@@ -185,6 +185,11 @@ export class ChainSync {
     return this.#init.publisher.pending().length;
   }
 
+  /** Names of the transactions that are under way, an earlier process's included. */
+  pending(): readonly string[] {
+    return this.#init.publisher.pending();
+  }
+
   /** Looks now: something is known to have happened. */
   poke(): void {
     this.#init.watcher.poke();

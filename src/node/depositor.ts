@@ -1,10 +1,10 @@
-import { Erc20 } from "../chain/erc20.ts";
-import type { Call } from "../chain/eth.ts";
-import type { Outcome } from "../chain/intent.ts";
-import { type Address, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
+import type { Outcome, Progress } from "../chain/intent.ts";
+import { orAborted } from "../chain/wait.ts";
+import { type ChannelId, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
+import { Allowances, type Share } from "./allowances.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
-import { NodeError } from "./error.ts";
+import { transactionFailed } from "./error.ts";
 import type { DepositProgress } from "./progress.ts";
 
 interface DepositOptions {
@@ -14,21 +14,24 @@ interface DepositOptions {
   readonly name?: string | undefined;
 }
 
-/** What must be approved one after the other before `amount` can be pulled. */
-export function approvals(allowance: bigint, amount: bigint): bigint[] {
-  if (allowance >= amount) return [];
-  // Some tokens refuse to change an allowance other than from zero (USDT).
-  return allowance > 0n ? [0n, amount] : [amount];
-}
+/** The native coin needs no allowance. */
+const NO_SHARE: Share = { signed() {}, spent() {} };
 
 /** Puts money of this node's account under a channel. */
 export class Depositor {
   readonly #context: NodeContext;
-  /** Deposits of one token go one after the other: an approval is for one deposit and the next would overwrite it. */
-  readonly #lines = new Map<Address, Promise<void>>();
+  readonly #allowances: Allowances;
+  /** Deposits in one channel go one after the other: two at once would aim at the same total, and be one. */
+  readonly #lines = new Map<ChannelId, Promise<void>>();
 
   constructor(context: NodeContext) {
     this.#context = context;
+    this.#allowances = new Allowances(context);
+  }
+
+  /** Whether a deposit in this channel is being made, or waits to be. */
+  isUnderWay(channelId: ChannelId): boolean {
+    return this.#lines.has(channelId) || this.#context.chain.pending().some((id) => id.startsWith(channelId));
   }
 
   /**
@@ -36,66 +39,68 @@ export class Depositor {
    * the same target total, is one deposit however often it is asked for: a repeated call after a crash joins the first.
    */
   async deposit(mailbox: ChannelMailbox, amount: bigint, options: DepositOptions): Promise<bigint> {
-    const { token } = mailbox.state.terms.channel;
-    const before = this.#lines.get(token) ?? Promise.resolve();
+    const { channelId } = mailbox;
+    const before = this.#lines.get(channelId) ?? Promise.resolve();
     const turn = before.then(() => this.#deposit(mailbox, amount, options));
     const line = turn.then(
       () => {},
       () => {},
     );
-    this.#lines.set(token, line);
+    this.#lines.set(channelId, line);
     void line.then(() => {
-      if (this.#lines.get(token) === line) this.#lines.delete(token);
+      if (this.#lines.get(channelId) === line) this.#lines.delete(channelId);
     });
     return turn;
   }
 
   async #deposit(mailbox: ChannelMailbox, amount: bigint, options: DepositOptions): Promise<bigint> {
-    const { escrow, chain } = this.#context;
+    const { chain } = this.#context;
     const { channelId, state } = mailbox;
-    const { channel } = state.terms;
     const seen = chain.newestNumber();
-    const { newest } = await chain.read(channelId, channel, options.signal);
+    const { newest } = await chain.read(channelId, state.terms.channel, options.signal);
     const before = newest.deposits[state.side];
-    const name = options.name ?? before + amount;
-    const call = escrow.deposit(channel, participantOf(channel, state.side), amount);
-    // What an earlier process has signed stands by itself: its approval is used up, or about to be.
-    if (!(await chain.knows(`${channelId}/deposit/${name}`))) {
-      await this.#approve(mailbox, name, amount, options);
-    }
-    const { block } = await this.#send(mailbox, `deposit/${name}`, call, options);
+    const id = `${channelId}/deposit/${options.name ?? before + amount}`;
+    // Under way or over already, since before a crash or an abort: signed after its own approval, it needs no other.
+    const joins = chain.pending().includes(id) || (await chain.knows(id));
+    const share = joins ? NO_SHARE : await this.#share(mailbox, amount, options);
+    const isOver = joins ? () => {} : this.#allowances.note(id);
+    const submitted = this.#submit(mailbox, { id, amount }, share, options).finally(isOver);
+    submitted.catch(() => {}); // nobody may be waiting any more when the node stops
+    const outcome = await orAborted(submitted, options.signal);
+    if (!outcome.ok) throw transactionFailed("deposit", outcome);
     chain.poke();
-    return block.number <= seen ? before : before + amount;
+    return outcome.block.number <= seen ? before : before + amount;
   }
 
-  /** Lets the escrow take `amount` of the channel's token, if it may not yet. */
-  async #approve(mailbox: ChannelMailbox, name: string | bigint, amount: bigint, options: DepositOptions) {
-    const { escrow, chain, account } = this.#context;
-    const { channel } = mailbox.state.terms;
-    if (channel.token === ZERO_ADDRESS) return;
-    const token = new Erc20(channel.token, chain.eth);
-    const allowance = await token.allowance(account, escrow.address, { signal: options.signal });
-    for (const approved of approvals(allowance, amount)) {
-      const step = approved === 0n ? "approve0" : "approve";
-      await this.#send(mailbox, `${step}/${name}`, token.approve(escrow.address, approved), options);
-    }
+  async #share(
+    { channelId, state }: ChannelMailbox,
+    amount: bigint,
+    { signal, onProgress }: DepositOptions,
+  ): Promise<Share> {
+    const { token } = state.terms.channel;
+    if (token === ZERO_ADDRESS) return NO_SHARE;
+    const onApproving = (progress: Progress) => onProgress?.({ step: "approve", channelId, progress });
+    return this.#allowances.share(token, { channelId, amount, signal, onApproving });
   }
 
-  /** Publishes under a name of the channel's own. */
-  async #send(
-    { channelId }: ChannelMailbox,
-    name: string,
-    call: Call,
-    options: DepositOptions,
-  ): Promise<Extract<Outcome, { readonly ok: true }>> {
-    const { onProgress, signal } = options;
-    const step = name.startsWith("approve") ? "approve" : "deposit";
-    const outcome = await this.#context.chain.submit(
-      { id: `${channelId}/${name}`, ...call },
-      { signal, onProgress: (progress) => onProgress?.({ step, channelId, progress }) },
-    );
-    if (outcome.ok) return outcome;
-    const detail = "revert" in outcome ? `${outcome.code}: ${outcome.revert.error}` : outcome.code;
-    throw new NodeError({ code: "transaction_failed", fields: { reason: `${step}: ${detail}` } });
+  /** An abort ends the waiting, not the transaction: its part of the allowance is its own until it is over. */
+  #submit(
+    { channelId, state }: ChannelMailbox,
+    { id, amount }: { readonly id: string; readonly amount: bigint },
+    share: Share,
+    { onProgress }: DepositOptions,
+  ): Promise<Outcome> {
+    const { chain, escrow, stopping } = this.#context;
+    const { channel } = state.terms;
+    const call = escrow.deposit(channel, participantOf(channel, state.side), amount);
+    const told = (progress: Progress) => {
+      if (progress.stage !== "waiting") share.signed();
+      if (progress.stage === "mined" || progress.stage === "confirmed") share.spent();
+      onProgress?.({ step: "deposit", channelId, progress });
+    };
+    return chain.submit({ id, ...call }, { signal: stopping, onProgress: told }).finally(() => {
+      share.signed();
+      share.spent();
+    });
   }
 }

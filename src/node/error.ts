@@ -1,3 +1,4 @@
+import type { Failed, Refused } from "../chain/intent.ts";
 import type { Refusal } from "../protocol/index.ts";
 import type { RequestRefusalFields } from "../wire/request.ts";
 
@@ -123,4 +124,10 @@ export class NodeError extends Error {
     this.code = failure.code;
     this.fields = fields;
   }
+}
+
+/** A transaction of ours that had no effect, as the failure of what it was `step` of. */
+export function transactionFailed(step: string, outcome: Refused | Failed): NodeError {
+  const detail = "revert" in outcome ? `${outcome.code}: ${outcome.revert.error}` : outcome.code;
+  return new NodeError({ code: "transaction_failed", fields: { reason: `${step}: ${detail}` } });
 }

@@ -13,9 +13,9 @@ import {
   refuse,
   ZERO_ADDRESS,
 } from "../protocol/index.ts";
+import { approvals } from "./allowances.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
-import { approvals } from "./depositor.ts";
 import { NodeError } from "./error.ts";
 import { MEASURED_GAS } from "./gasFigures.ts";
 
