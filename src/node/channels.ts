@@ -159,8 +159,8 @@ export class Channels {
     return mailbox;
   }
 
-  /** Forgets a channel that never got a deposit. */
-  async forget(mailbox: ChannelMailbox): Promise<void> {
+  /** Forgets a channel that never got a deposit, with `ops` in the same batch. */
+  async forget(mailbox: ChannelMailbox, ops: readonly Op[] = []): Promise<void> {
     const { channelId: id, peer } = mailbox;
     const channels = this.#byPeer.get(peer);
     this.#loaded.delete(id);
@@ -168,7 +168,7 @@ export class Channels {
     channels?.ids.delete(id);
     if (channels?.ids.size === 0) this.#byPeer.delete(peer);
     this.attention.delete(id);
-    await mailbox.erase();
+    await mailbox.erase(ops);
   }
 
   async #read(id: ChannelId): Promise<ChannelMailbox> {

@@ -166,6 +166,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       rpc,
       recovery,
       pledges: opener.pledges,
+      pending: opener.pending,
       context,
       channels,
       watcher,

@@ -29,9 +29,10 @@ export class Depositor {
     this.#allowances = new Allowances(context);
   }
 
-  /** Whether a deposit in this channel is being made, or waits to be. */
-  isUnderWay(channelId: ChannelId): boolean {
-    return this.#lines.has(channelId) || this.#context.chain.pending().some((id) => id.startsWith(channelId));
+  /** Channels in which a deposit is being made or waits to be, and all others with a transaction under way. */
+  channelsUnderWay(): Set<string> {
+    const pending = this.#context.chain.pending().map((id) => id.split("/", 1)[0]!);
+    return new Set([...this.#lines.keys(), ...pending]);
   }
 
   /**

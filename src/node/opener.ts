@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { failureOf } from "../chain/error.ts";
 import { orAborted } from "../chain/wait.ts";
 import type { PeerSession } from "../p2p/session.ts";
 import {
@@ -26,6 +27,7 @@ import type { NodeContext } from "./context.ts";
 import { Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
 import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
+import { MAX_PENDING, Pending } from "./pending.ts";
 import { Pledges, pledgeOp } from "./pledges.ts";
 import { type OpenProgress, unfailing } from "./progress.ts";
 
@@ -55,8 +57,11 @@ export type FinishOptions = Pick<OpenOptions, "deposit" | "signal" | "onProgress
 /** An opening makes one deposit; whoever takes it up joins that one. */
 const OPENING_DEPOSIT = "open";
 
-/** Channels of all peers that wait for their first deposit: identities are free, records are not. */
-const MAX_PENDING = 4096;
+/**
+ * Promises of ours to strangers that may be open: a pledged channel is not forgotten to make room, so that pledges
+ * must leave some.
+ */
+export const MAX_PLEDGED = MAX_PENDING / 2;
 
 /** A day: a node that is down over night still answers a cheat. */
 const PROPOSED_CHALLENGE_PERIOD = 24 * 3600;
@@ -80,7 +85,10 @@ export class Opener {
   readonly #policy: OpenPolicy;
   readonly depositor: Depositor;
   readonly pledges: Pledges;
+  readonly pending: Pending;
   readonly #proposals = new Map<ChannelId, Proposal>();
+  /** Channels that our application is opening, until they can pay. */
+  readonly #opening = new Set<ChannelId>();
 
   constructor(context: NodeContext, channels: Channels, policy: OpenPolicy) {
     this.#context = context;
@@ -88,6 +96,8 @@ export class Opener {
     this.#policy = policy;
     this.depositor = new Depositor(context);
     this.pledges = new Pledges(context, this.depositor);
+    const ours = () => new Set([...this.#opening, ...this.depositor.channelsUnderWay()]);
+    this.pending = new Pending({ context, channels, pledges: this.pledges, ours });
   }
 
   /**
@@ -105,15 +115,29 @@ export class Opener {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]);
     const answer = this.#ask(session, channelId, channel, options, patience);
     onProgress({ step: "proposed", channelId });
-    const { mailbox, theirs } = await answer;
-    onProgress({ step: "accepted", channelId });
-    await options.onAgreed?.(channelId);
-    await this.finish(mailbox, theirs, options);
-    return mailbox;
+    this.#opening.add(channelId);
+    try {
+      const { mailbox, theirs } = await answer;
+      onProgress({ step: "accepted", channelId });
+      await options.onAgreed?.(channelId);
+      await this.#finish(mailbox, theirs, options);
+      return mailbox;
+    } finally {
+      this.#opening.delete(channelId);
+    }
   }
 
   /** Deposits for an agreed channel, once for ever, and resolves when it can pay and the other side counts `theirs`. */
   async finish(mailbox: ChannelMailbox, theirs: bigint, options: FinishOptions): Promise<void> {
+    this.#opening.add(mailbox.channelId);
+    try {
+      await this.#finish(mailbox, theirs, options);
+    } finally {
+      this.#opening.delete(mailbox.channelId);
+    }
+  }
+
+  async #finish(mailbox: ChannelMailbox, theirs: bigint, options: FinishOptions): Promise<void> {
     const { channelId } = mailbox;
     const { side } = mailbox.state;
     const onProgress = unfailing(options.onProgress);
@@ -141,9 +165,8 @@ export class Opener {
     }
     // The peer may have left while we looked at the chain, and be back on another session with the same proposal.
     if (session.closed.aborted) return;
-    const most = this.#policy.mostMatchingDeposit ?? 0n;
-    const deposit = message.requestedDeposit < most ? message.requestedDeposit : most;
     const agreed = this.#channels.has(channelId);
+    const deposit = agreed ? (this.pledges.get(channelId)?.ours ?? 0n) : this.#matching(message, session);
     const mailbox = agreed
       ? await this.#channels.load(channelId)
       : await this.#accept(channelId, message, deposit);
@@ -184,7 +207,7 @@ export class Opener {
     session: PeerSession,
   ): Promise<string | undefined> {
     const { channel } = message;
-    const { account, signer, chain, stopping } = this.#context;
+    const { account, signer } = this.#context;
     const invalid = checkChannel(channel);
     if (invalid !== undefined) return invalid.code;
     const side = sideOf(channel, account);
@@ -200,29 +223,38 @@ export class Opener {
     if (tokens !== undefined && !tokens.includes(channel.token)) return "this token is not accepted";
     const leastDeposit = this.#policy.leastDeposit ?? 0n;
     if (message.deposit < leastDeposit) return `the deposit is below ${leastDeposit}`;
-    if (this.#pendingOf(session.remote.signer) >= (this.#policy.pendingPerPeer ?? DEFAULT_PENDING_PER_PEER)) {
+    if (
+      this.pending.countOf(session.remote.signer) >= (this.#policy.pendingPerPeer ?? DEFAULT_PENDING_PER_PEER)
+    ) {
       return "too many channels of this peer wait for their first deposit";
     }
-    if (this.#pending() >= MAX_PENDING) return "too many channels wait for their first deposit";
-    // A tombstone would make every deposit revert, a foreign open channel would not be ours to judge.
-    const { newest } = await chain.read(channelId, channel, stopping);
-    return newest.status === "none" ? undefined : "this channel is on chain already";
+    return this.#objectionOfChain(channelId, channel, session);
   }
 
-  #pending(): number {
-    let pending = 0;
-    for (const id of this.#channels.attention) {
-      if (this.#channels.peek(id)?.state.terms.phase === "opening") pending++;
+  /** What needs a look at the chain. That it does not answer is no failure of ours, and not the peer's. */
+  async #objectionOfChain(
+    channelId: ChannelId,
+    channel: Channel,
+    session: PeerSession,
+  ): Promise<string | undefined> {
+    const { chain, stopping } = this.#context;
+    try {
+      // A tombstone would make every deposit revert, a foreign open channel would not be ours to judge.
+      const { newest } = await chain.read(channelId, channel, stopping);
+      if (newest.status !== "none") return "this channel is on chain already";
+      if (await this.pending.makeRoom(session.remote.signer)) return undefined;
+      return "too many channels wait for their first deposit";
+    } catch (error) {
+      if (failureOf(error) === undefined) throw error;
+      return "this node cannot read the chain now";
     }
-    return pending;
   }
 
-  #pendingOf(peer: Address): number {
-    let pending = 0;
-    for (const id of this.#channels.ofPeer(peer)) {
-      if (this.#channels.peek(id)?.state.terms.phase === "opening") pending++;
-    }
-    return pending;
+  /** What we promise to deposit: to strangers only while few enough hold such promises. */
+  #matching({ requestedDeposit }: OpenChannelMessage, { remote }: PeerSession): bigint {
+    const most = this.#policy.mostMatchingDeposit ?? 0n;
+    if (this.pledges.size >= MAX_PLEDGED && !this.#channels.hasFunded(remote.signer)) return 0n;
+    return requestedDeposit < most ? requestedDeposit : most;
   }
 
   #propose(session: PeerSession, options: OpenOptions): Channel {

@@ -34,6 +34,7 @@ export function pledgeOp(id: ChannelId, { ours, theirs }: Pledge): Op {
 export class Pledges {
   readonly #context: NodeContext;
   readonly #depositor: Depositor;
+  readonly #kept = new Map<ChannelId, { readonly pledge: Pledge; readonly dropped: AbortController }>();
 
   constructor(context: NodeContext, depositor: Depositor) {
     this.#context = context;
@@ -51,19 +52,42 @@ export class Pledges {
     }
   }
 
+  /** How many are waiting for the opener's deposit, or being made. */
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  get(id: ChannelId): Pledge | undefined {
+    return this.#kept.get(id)?.pledge;
+  }
+
   /** Deposits when it is due. Before the opener's money is there it would cost us gas for nothing. */
   keep(mailbox: ChannelMailbox, pledge: Pledge): void {
     const { context, channelId } = mailbox;
-    this.#keep(mailbox, pledge).catch((error: unknown) => {
-      if (context.stopping.aborted) return;
-      const message = `the promised deposit of ${pledge.ours} failed: ${String(error)}`;
-      context.emit("warning", { code: "deposit_failed", message, channelId });
-    });
+    const dropped = new AbortController();
+    this.#kept.set(channelId, { pledge, dropped });
+    this.#keep(mailbox, pledge, AbortSignal.any([context.stopping, dropped.signal]))
+      .catch((error: unknown) => {
+        if (context.stopping.aborted || dropped.signal.aborted) return;
+        const message = `the promised deposit of ${pledge.ours} failed: ${String(error)}`;
+        context.emit("warning", { code: "deposit_failed", message, channelId });
+      })
+      .finally(() => {
+        if (this.#kept.get(channelId)?.dropped === dropped) this.#kept.delete(channelId);
+      });
   }
 
-  async #keep(mailbox: ChannelMailbox, { ours, theirs }: Pledge): Promise<void> {
+  /** Gives a promise up together with its channel. Returns what removes its record, for the same batch. */
+  drop(id: ChannelId): Op[] {
+    const kept = this.#kept.get(id);
+    if (kept === undefined) return [];
+    this.#kept.delete(id);
+    kept.dropped.abort(new DOMException("the channel was forgotten", "AbortError"));
+    return [{ type: "del", key: pledgeKey(channelIdToBytes(id)) }];
+  }
+
+  async #keep(mailbox: ChannelMailbox, { ours, theirs }: Pledge, signal: AbortSignal): Promise<void> {
     const { context, channelId } = mailbox;
-    const { stopping: signal } = context;
     const { terms, side } = await mailbox.until((state) => {
       const theirDeposit = state.terms.chain.deposits[otherSide(state.side)];
       const paid = theirDeposit > 0n && theirDeposit >= theirs;

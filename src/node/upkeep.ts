@@ -5,9 +5,9 @@ import type { ChainNotice, Watcher, WatcherStatus } from "../chain/watcher.ts";
 import type { PeerHost } from "../p2p/host.ts";
 import type { ChannelId } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
-import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { Pending } from "./pending.ts";
 import type { Pledges } from "./pledges.ts";
 import type { Recovery } from "./recovery.ts";
 import { logTrouble } from "./warnings.ts";
@@ -21,6 +21,7 @@ interface UpkeepInit {
   readonly host: PeerHost;
   readonly recovery: Recovery;
   readonly pledges: Pledges;
+  readonly pending: Pending;
   readonly database: Database;
   readonly stopping: AbortController;
 }
@@ -33,9 +34,6 @@ const ATTEND_MS = 1_000;
  * thousands must not keep the chain's server too busy for a dispute.
  */
 const OPENING_PER_ROUND = 64;
-
-/** How long an agreed channel may wait for its first deposit: longer than any chain is congested. */
-const OPENING_PATIENCE_MS = 24 * 3600 * 1000;
 
 /** Brings the node up and down in the right order, and looks after channels that wait for blocks or for time. */
 export class Upkeep {
@@ -132,7 +130,7 @@ export class Upkeep {
       try {
         const mailbox = await channels.load(id);
         await mailbox.chainSide.refresh();
-        await this.#forgetAbandoned(mailbox);
+        await this.#init.pending.forgetAbandoned(mailbox);
       } catch (error) {
         if (context.stopping.aborted) return;
         const message = "a channel could not be looked after; tried again";
@@ -152,22 +150,6 @@ export class Upkeep {
       attention.add(id);
     }
     return [...ids.filter((id) => !isOpening(id)), ...opening];
-  }
-
-  /** An agreement nobody paid a deposit for is forgotten, or strangers could fill the database with them. */
-  async #forgetAbandoned(mailbox: ChannelMailbox): Promise<void> {
-    const { terms } = mailbox.state;
-    const [deposit0, deposit1] = terms.chain.deposits;
-    if (terms.phase !== "opening" || deposit0 + deposit1 > 0n) return;
-    if (Date.now() - mailbox.since < OPENING_PATIENCE_MS) return;
-    // A deposit of ours that waits for cheaper gas, or anybody's that is not confirmed yet, must find its channel.
-    const { channelId } = mailbox;
-    if (this.#init.publisher.pending().some((intent) => intent.startsWith(channelId))) return;
-    const { chain, stopping } = this.#init.context;
-    const { newest } = await chain.read(channelId, terms.channel, stopping);
-    if (newest.status !== "none") return;
-    this.#init.context.log.info({ channelId: mailbox.channelId }, "a channel without a deposit is forgotten");
-    await this.#init.channels.forget(mailbox);
   }
 
   /** A disk that fails only now must not keep sockets and timers from being let go of. */

@@ -29,6 +29,8 @@ class FakeChain {
 
   readonly eth = { call: async () => `0x${this.allowance.toString(16).padStart(64, "0")}` };
   poke(): void {}
+  newestNumber = (): number => 0;
+  knows = async (): Promise<boolean> => false;
 
   async read(id: ChannelId) {
     const deposits = [this.deposits.get(id) ?? 0n, 0n] as const;
@@ -45,7 +47,11 @@ class FakeChain {
     const outcome = Promise.withResolvers<unknown>();
     const end = (ok: boolean) => {
       this.#outcomes.delete(intent.id);
-      outcome.resolve(ok ? { ok: true } : { ok: false, code: "tx_reverted", revert: { error: "Short" } });
+      outcome.resolve(
+        ok
+          ? { ok: true, block: { number: 1 } }
+          : { ok: false, code: "tx_reverted", revert: { error: "Short" } },
+      );
     };
     const tell = (stage: string) => options.onProgress({ stage });
     this.taken.push({ id: intent.id, apply: () => this.#apply(intent), tell, end });
@@ -199,9 +205,9 @@ describe("deposits", () => {
     while (chain.taken.length > 0) chain.sign();
     const signed = chain.signed.map(({ id }) => id).sort();
     expect(signed).toEqual([1, 2, 3].map((n) => `${idOf(n)}/deposit/${n}0`));
-    expect(depositor.isUnderWay(idOf(1))).toBe(true);
+    expect([...depositor.channelsUnderWay()].sort()).toEqual([1, 2, 3].map(idOf));
     await finish(chain);
-    expect(depositor.isUnderWay(idOf(1))).toBe(false);
+    expect(depositor.channelsUnderWay().size).toBe(0);
     expect([chain.approved, chain.allowance]).toEqual([[], 70n]);
   });
 

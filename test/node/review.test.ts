@@ -11,6 +11,7 @@ import type { NodeContext } from "../../src/node/context.ts";
 import { NodeError } from "../../src/node/error.ts";
 import { Opener } from "../../src/node/opener.ts";
 import { PaidOnce } from "../../src/node/paidOnce.ts";
+import { Pending } from "../../src/node/pending.ts";
 import { Upkeep } from "../../src/node/upkeep.ts";
 import type { PeerSession } from "../../src/p2p/session.ts";
 import {
@@ -198,6 +199,7 @@ describe("a peer that proposes the same channel on two sessions", () => {
   it("gets one channel, and stops nobody", async () => {
     const gates: (() => void)[] = [];
     const chain = {
+      pending: () => [],
       read: () =>
         new Promise((resolve) => {
           gates.push(() => resolve({ newest: reading({ status: "none" }) }));
@@ -286,7 +288,14 @@ describe("a flood of updates", () => {
     });
     const chain = { isFresh: true, confirmedTime: () => NOW };
     const payees = Array.from({ length: 40 }, (_, i) => {
-      const context = { committer, chain, ports: portsOf(1), backlog: new Backlog(), listens: () => false };
+      const context = {
+        committer,
+        chain,
+        ports: portsOf(1),
+        requests: { isEmpty: true },
+        backlog: new Backlog(),
+        listens: () => false,
+      };
       const fake = fakeMailbox(pair[1], context as never);
       fake.mailbox.commit = async (next) => {
         fake.mailbox.state = next;
@@ -314,6 +323,7 @@ describe("a flood of updates", () => {
       committer: { hasRoom: true },
       chain: { isFresh: true },
       ports: portsOf(1),
+      requests: { isEmpty: true },
       backlog: new Backlog(),
     };
     const payee = new Payee(fakeMailbox(pair[1], context as never).as);
@@ -342,6 +352,8 @@ describe("while the chain is silent", () => {
       committer: { hasRoom: true },
       chain,
       ports: portsOf(1),
+      requests: { isEmpty: true },
+      requests: { isEmpty: true },
       backlog: new Backlog(),
       listens: () => false,
     };
@@ -589,12 +601,13 @@ describe("channels that wait for their first deposit", () => {
           channel: CHANNEL,
         },
       },
-      chainSide: { refresh: async () => void refreshed.push(id) },
+      chainSide: { refresh: async () => void refreshed.push(id), refreshSoon() {}, awaitsBlock: false },
     });
+    const mailboxes = new Map(ids.map((id) => [id, mailboxOf(id)]));
     const channels = {
       attention: new Set(ids),
-      peek: mailboxOf,
-      load: async (id: ChannelId) => mailboxOf(id),
+      peek: (id: ChannelId) => mailboxes.get(id),
+      load: async (id: ChannelId) => mailboxes.get(id),
       forget: async ({ channelId }: { channelId: ChannelId }) => {
         forgotten.push(channelId);
         channels.attention.delete(channelId);
@@ -608,7 +621,12 @@ describe("channels that wait for their first deposit", () => {
     const init = {
       context,
       channels,
-      publisher: { pending: () => pending },
+      pending: new Pending({
+        context,
+        channels,
+        pledges: { get: () => undefined, drop: () => [] },
+        ours: () => new Set(pending.map((id) => id.split("/")[0])),
+      } as never),
       stopping: new AbortController(),
     };
     const upkeep = new Upkeep(init as never);

@@ -59,6 +59,8 @@ export class ChannelMailbox {
   /** The state as it was last written. */
   #written: ChannelState;
   #sequence: number;
+  /** What was still under way when the channel was forgotten must not write it again. */
+  #erased = false;
   /** Something was noted and not written yet. */
   #noted = false;
   #noting: NodeJS.Timeout | undefined;
@@ -117,6 +119,10 @@ export class ChannelMailbox {
    */
   async commit(next: ChannelState, ops: Op[], sync: boolean, time = Date.now()): Promise<void> {
     const before = this.#state;
+    if (this.#erased) {
+      this.#state = next;
+      return;
+    }
     this.context.history.record(this.#written, next, ops, time);
     this.#state = next;
     this.#written = next;
@@ -185,10 +191,11 @@ export class ChannelMailbox {
     if (this.#noted) await this.commit(this.#state, [], false);
   }
 
-  /** Removes the channel's record: only for one that never held money. */
-  erase(): Promise<void> {
+  /** Removes the channel's record, for good: only for one that never held money. */
+  erase(ops: readonly Op[] = []): Promise<void> {
+    this.#erased = true;
     const del: Op = { type: "del", key: this.#key, sequence: this.#sequence };
-    return this.context.committer.commit([del], { sync: true });
+    return this.context.committer.commit([del, ...ops], { sync: true });
   }
 
   /** Tells the peer what we count, which the caller has made durable; once per change and session. */
