@@ -45,6 +45,14 @@ export function buildSteps(root) {
       commands: [["hardhat", "build", "--no-tests"]],
     },
     {
+      name: "contract data",
+      stage: "generate",
+      inputs: ["artifacts/contracts", "scripts/lib/contractData.mjs", "package-lock.json"],
+      outputs: ["src/dev/generated"],
+      before: () => rmSync(join(root, "src/dev/generated"), { recursive: true, force: true }),
+      commands: [["node", "scripts/lib/contractData.mjs"]],
+    },
+    {
       name: "schemas",
       stage: "generate",
       inputs: [...schemas, "package-lock.json"],

@@ -63,7 +63,7 @@ export async function createNode(options: NodeOptions, seams: NodeSeams = {}): P
   const log = options.log ?? pino({ level: "silent" });
   const { urls, fees } = chainOptionsOf(options);
   const crypto = await createCrypto({ ...(options.crypto && { prefer: options.crypto }), log });
-  const keys = deriveKeys(options.mnemonic);
+  const keys = deriveKeys(options.mnemonic, options.accountIndex);
   const database = await openDatabase(options.directory, seams.database);
   try {
     const now = seams.now ?? (() => Date.now() / 1000);

@@ -19,8 +19,10 @@ export interface OpenPolicy {
 export interface NodeOptions {
   /** Where the database lives; one node per directory. */
   readonly directory: string;
-  /** BIP-39; accounts, signer and peer identity derive from it. One mnemonic must not run twice. */
+  /** BIP-39; account, signer and peer identity derive from it. One mnemonic with one index must not run twice. */
   readonly mnemonic: string;
+  /** Which of the mnemonic's accounts, as wallets count them. Default 0. */
+  readonly accountIndex?: number;
   /**
    * JSON-RPC endpoint, or several of which the first healthy one is asked: http, https, ws or wss. Never logged, since
    * it may hold a key.
