@@ -1,8 +1,12 @@
 export { DEV_MNEMONIC, type DevAccount, devAccount } from "./accounts.ts";
+export type { DevChannel } from "./channelMesh.ts";
 export { createTestNetwork } from "./createTestNetwork.ts";
 export { DEV_CONTRACTS, type DevContracts, type DevToken } from "./deploy.ts";
 export type { DevNode } from "./devNode.ts";
 export { DevError, type DevErrorCode } from "./error.ts";
+export { type DevNetwork, startNetwork } from "./network.ts";
+export { describeNetwork, type NetworkDescription } from "./networkFile.ts";
+export type { NetworkOptions } from "./networkOptions.ts";
 export type { Provider, ProviderCall } from "./provider.ts";
 export type { SettleOptions, TestChannel } from "./testChannel.ts";
 export type { Nodes, OpenChannelOptions, TestNetwork } from "./testNetwork.ts";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -76,7 +77,7 @@ export class NodeGroup {
   }
 
   /** Starts so many more nodes, each with coins and both tokens unless it has a past. */
-  async start(count: number, { funded = false } = {}): Promise<DevNode[]> {
+  async start(count: number): Promise<DevNode[]> {
     const first = this.#started;
     if (!Number.isInteger(count) || count < 1 || first + count > MAX_NODES) {
       const reason = `a network has at most ${MAX_NODES} nodes, and ${first} were started before ${count} more`;
@@ -84,7 +85,7 @@ export class NodeGroup {
     }
     this.#started += count;
     const numbers = Array.from({ length: count }, (_, i) => first + i);
-    if (!funded) await this.#fund(numbers);
+    await this.#fund(numbers.filter((number) => !existsSync(this.#directoryOf(number))));
     const nodes = numbers.map((number) => this.#make(number));
     this.#nodes.push(...nodes);
     await all(nodes.map((node) => this.#run(node)));
@@ -144,13 +145,17 @@ export class NodeGroup {
     await this.#server.close();
   }
 
+  #directoryOf(number: number): string {
+    return join(this.#init.directory, NODE_NAMES[number]!);
+  }
+
   #make(number: number): DevNode {
-    const { directory, poll, run, listen, log } = this.#init;
+    const { poll, run, listen, log } = this.#init;
     const name = NODE_NAMES[number]!;
     return new DevNode({
       name,
       number,
-      directory: join(directory, name),
+      directory: this.#directoryOf(number),
       rpcUrl: `${this.#server.url}${pathOf(name)}`,
       chainId: this.#chainId,
       poll,
@@ -171,6 +176,7 @@ export class NodeGroup {
   }
 
   async #fund(numbers: readonly number[]): Promise<void> {
+    if (numbers.length === 0) return;
     const { provider } = this.#init;
     const accounts = numbers.map((number) => devAccount(nodeAccountIndex(number)).address);
     for (const address of accounts) await setBalance(provider, address, START_BALANCE);
