@@ -22,7 +22,8 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export type Runner = (options: NodeOptions, name: string) => Promise<Running>;
+/** `n`: the how-manieth node of its network, from 0. */
+export type Runner = (options: NodeOptions, n: number) => Promise<Running>;
 
 /** A node without an API: its methods are called directly. */
 export const runBare: Runner = async (options) => {
@@ -84,7 +85,7 @@ export class DevNode {
 
   /** Starts it over what its directory holds. */
   async start(): Promise<void> {
-    const { directory, rpcUrl, chainId, poll, listen, log, name, number, run } = this.#init;
+    const { directory, rpcUrl, chainId, poll, listen, log, number, run } = this.#init;
     this.#running = await run(
       {
         directory,
@@ -104,7 +105,7 @@ export class DevNode {
         },
         ...(log && { log }),
       },
-      name,
+      number,
     );
   }
 

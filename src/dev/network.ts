@@ -3,12 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DevAccount, devAccount, USER_ACCOUNTS } from "./accounts.ts";
 import { type DevChannel, openChannels, planChannels } from "./channelMesh.ts";
+import { runDaemons } from "./daemonRunner.ts";
 import { DEV_CONTRACTS, type DevContracts, deployContracts, mint } from "./deploy.ts";
 import { DevChain } from "./devChain.ts";
-import { type DevNode, runBare } from "./devNode.ts";
-import { checkOptions, DEFAULT_NODES, type NetworkOptions } from "./networkOptions.ts";
+import type { DevNode } from "./devNode.ts";
+import { checkOptions, DEFAULT_NODES, DEFAULT_ORIGINS, type NetworkOptions } from "./networkOptions.ts";
 import { NodeGroup } from "./nodeGroup.ts";
-import { ifFree, peerPort, RPC_PORT } from "./ports.ts";
+import { apiPort, ifFree, peerPort, RPC_PORT } from "./ports.ts";
 import type { Provider } from "./provider.ts";
 import { openStateDirectory, type StateDirectory } from "./stateDirectory.ts";
 
@@ -70,9 +71,8 @@ async function start(
   const directory = state?.path ?? (await mkdtemp(join(tmpdir(), "rivulet-dev-")));
   if (state === undefined) closers.push(() => rm(directory, { recursive: true, force: true }));
   const rpcPort = options.port ?? (await ifFree(RPC_PORT));
-  const peerPorts = await Promise.all(Array.from({ length: count }, (_, n) => ifFree(peerPort(n))));
-  const listen = (n: number) => `/ip4/127.0.0.1/tcp/${peerPorts[n]}`;
-  const group = await NodeGroup.open({ provider, directory, poll: POLL, run: runBare, rpcPort, listen });
+  const { listen, run } = await nodePlaces(count, options.origins ?? DEFAULT_ORIGINS);
+  const group = await NodeGroup.open({ provider, directory, poll: POLL, run, rpcPort, listen });
   closers.push(() => group.close());
   onStep(`starting ${count} ${count === 1 ? "node" : "nodes"}`);
   await group.start(count);
@@ -96,6 +96,17 @@ async function start(
     blockTime,
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Where nodes listen: at the same ports every time while nobody else does. */
+async function nodePlaces(count: number, origins: readonly string[]) {
+  const numbers = Array.from({ length: count }, (_, n) => n);
+  const peerPorts = await Promise.all(numbers.map((n) => ifFree(peerPort(n))));
+  const apiPorts = await Promise.all(numbers.map((n) => ifFree(apiPort(n))));
+  return {
+    listen: (n: number) => `/ip4/127.0.0.1/tcp/${peerPorts[n]}`,
+    run: runDaemons((n) => apiPorts[n] ?? 0, origins),
   };
 }
 

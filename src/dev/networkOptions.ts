@@ -3,6 +3,12 @@ import { DevError } from "./error.ts";
 
 export const DEFAULT_NODES = 3;
 
+/** Where pages under development come from: the usual ports of the usual servers. */
+export const DEFAULT_ORIGINS: readonly string[] = [3000, 4173, 4200, 5173, 8080].flatMap((port) => [
+  `http://localhost:${port}`,
+  `http://127.0.0.1:${port}`,
+]);
+
 /** Seconds between blocks, at most: a day. */
 const MAX_BLOCK_TIME = 86_400;
 
@@ -15,6 +21,8 @@ export interface NetworkOptions {
   readonly stateDirectory?: string;
   /** The chain's JSON-RPC port. Default: 8545, or another if that is taken. */
   readonly port?: number;
+  /** Origins of pages that may call the nodes' APIs. Default: the usual ports of local development servers. */
+  readonly origins?: readonly string[];
   /** Told what is being done, for people. */
   readonly onStep?: (step: string) => void;
 }

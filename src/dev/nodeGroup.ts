@@ -36,7 +36,12 @@ export interface NodeGroupInit {
 export interface GroupCopy {
   readonly directory: string;
   readonly nodes: readonly DevNode[];
+  /** How many had ever been started. */
+  readonly started: number;
 }
+
+/** The copy of a group of which no node was started. */
+export const NO_NODES: GroupCopy = { directory: "", nodes: [], started: 0 };
 
 /** The nodes of one chain and the JSON-RPC server through which they see it. */
 export class NodeGroup {
@@ -98,17 +103,21 @@ export class NodeGroup {
     const directory = join(this.#init.directory, `copy-${this.#copies++}`);
     const nodes = [...this.#nodes];
     await all(nodes.map((node) => copyDirectory(node.directory, join(directory, node.name))));
-    return { directory, nodes };
+    return { directory, nodes, started: this.#started };
   }
 
   /**
    * Takes the nodes back to a copy while `revert` takes back the chain. Nodes that are not part of it are gone. The
    * others connect again, and resolves once their open channels are re-established.
    */
-  async restore({ directory, nodes }: GroupCopy, revert: () => Promise<void>): Promise<void> {
-    await all(this.#nodes.map((node) => this.#halt(node, !nodes.includes(node))));
+  async restore({ directory, nodes, started }: GroupCopy, revert: () => Promise<void>): Promise<void> {
+    const gone = this.#nodes.filter((node) => !nodes.includes(node));
+    await all(this.#nodes.map((node) => this.#halt(node, gone.includes(node))));
     await revert();
+    // Their names and accounts are free again.
+    await all(gone.map((node) => rm(node.directory, { recursive: true, force: true })));
     this.#nodes = [...nodes];
+    this.#started = started;
     await all(
       nodes.map(async (node) => {
         await restoreDirectory(join(directory, node.name), node.directory);
@@ -119,7 +128,7 @@ export class NodeGroup {
   }
 
   async forget({ directory }: GroupCopy): Promise<void> {
-    await rm(directory, { recursive: true, force: true });
+    if (directory !== "") await rm(directory, { recursive: true, force: true });
   }
 
   /** Connects nodes that share a channel, and waits until their channels are re-established. */

@@ -9,7 +9,7 @@ import { channelBecomes } from "./channelWait.ts";
 import { DEV_CONTRACTS, type DevContracts, deployContracts, mint, setBalance } from "./deploy.ts";
 import { type DevNode, runBare } from "./devNode.ts";
 import { DevError } from "./error.ts";
-import { type GroupCopy, NodeGroup } from "./nodeGroup.ts";
+import { type GroupCopy, NO_NODES, NodeGroup } from "./nodeGroup.ts";
 import { blockTime, type Provider, type ProviderCall, quantity } from "./provider.ts";
 import { type SettleOptions, TestChannel } from "./testChannel.ts";
 
@@ -45,10 +45,6 @@ export interface TestNetworkInit {
   readonly closeChain?: () => Promise<void>;
 }
 
-interface Snapshot {
-  readonly copy: GroupCopy;
-}
-
 /**
  * A chain with the escrow and test tokens on it, and nodes that a test starts. Everything is this network's own: ports
  * chosen by the system, a directory of its own, so that test files run side by side.
@@ -60,7 +56,7 @@ export class TestNetwork implements AsyncDisposable {
   /** The chain, as EIP-1193 has it. `evm_snapshot` and `evm_revert` take the nodes along. */
   readonly provider: Provider;
   readonly #init: TestNetworkInit;
-  readonly #snapshots = new Map<string, Snapshot>();
+  readonly #snapshots = new Map<string, GroupCopy>();
   readonly #fixtures = new Map<unknown, { readonly id: string; readonly result: unknown }>();
   #opening: Promise<NodeGroup> | undefined;
   #group: NodeGroup | undefined;
@@ -86,7 +82,7 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Deploys escrow and tokens if they are not there, and says where they are. Nodes do it by themselves. */
   async deployEscrow(): Promise<DevContracts> {
-    await this.#ready();
+    await this.#prepared();
     return this.contracts;
   }
 
@@ -98,7 +94,7 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Starts nodes, all at once: `const [alice, bob] = await network.startNodes(2)`. */
   async startNodes<const Count extends number>(count: Count): Promise<Nodes<Count>> {
-    const group = await this.#ready();
+    const group = await this.#prepared();
     return (await group.start(count)) as unknown as Nodes<Count>;
   }
 
@@ -157,7 +153,7 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Gives an address base units of a test token, or coins. */
   async fund(to: DevNode | string, amount: bigint, token: Address = ZERO_ADDRESS): Promise<void> {
-    await this.#ready();
+    await this.#prepared();
     const address = addressOf(to);
     const known = [this.contracts.usdc, this.contracts.token].find(
       (each) => each.address === token.toLowerCase(),
@@ -202,8 +198,9 @@ export class TestNetwork implements AsyncDisposable {
 
   /** Passes a call to the chain, and takes the nodes along when it is a snapshot or a revert. */
   async request<T>(call: ProviderCall, next: () => Promise<T>): Promise<T> {
-    if (call.method === "evm_snapshot" && this.nodes.length > 0) return this.#snapshot(next);
-    if (call.method === "evm_revert" && this.#group !== undefined) return this.#revert(call, next);
+    if (call.method === "evm_snapshot") return this.#snapshot(next);
+    if (call.method === "evm_revert" && this.#group !== undefined)
+      return this.#revert(call, this.#group, next);
     return next();
   }
 
@@ -224,34 +221,35 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   async #snapshot<T>(next: () => Promise<T>): Promise<T> {
-    const group = await this.#ready();
-    if (this.#snapshots.size >= MAX_SNAPSHOTS) {
-      const [oldest, { copy }] = [...this.#snapshots][0]!;
-      this.#snapshots.delete(oldest);
-      await group.forget(copy);
-    }
-    const copy = await group.copy();
+    const group = this.#group;
+    const [oldest] = this.#snapshots.keys();
+    if (this.#snapshots.size >= MAX_SNAPSHOTS && oldest !== undefined) await this.#forget(oldest);
+    const copy = group === undefined || group.nodes.length === 0 ? NO_NODES : await group.copy();
     const id = await next();
-    this.#snapshots.set(String(id), { copy });
+    this.#snapshots.set(String(id), copy);
     return id;
   }
 
-  async #revert<T>({ params }: ProviderCall, next: () => Promise<T>): Promise<T> {
-    const group = await this.#ready();
+  async #revert<T>({ params }: ProviderCall, group: NodeGroup, next: () => Promise<T>): Promise<T> {
     const id = String(params?.[0]);
-    const copy = this.#snapshots.get(id)?.copy ?? { directory: join(this.#directory!, "nothing"), nodes: [] };
+    const copy = this.#snapshots.get(id);
+    // As the chain answers: no such snapshot.
+    if (copy === undefined) return false as T;
     let result: T | undefined;
     await group.restore(copy, async () => {
       result = await next();
-      if ((result as unknown) !== true) throw new DevError({ code: "snapshot_unknown", fields: { id } });
     });
     // The chain uses up a snapshot and all that were made after it.
-    for (const [later, { copy: old }] of [...this.#snapshots]) {
-      if (BigInt(later) < BigInt(id)) continue;
-      this.#snapshots.delete(later);
-      await group.forget(old);
-    }
+    const isLater = (other: string) => BigInt(other) >= BigInt(id);
+    for (const later of [...this.#snapshots.keys()].filter(isLater)) await this.#forget(later);
+    for (const [prepare, fixture] of this.#fixtures) if (isLater(fixture.id)) this.#fixtures.delete(prepare);
     return result as T;
+  }
+
+  async #forget(id: string): Promise<void> {
+    const copy = this.#snapshots.get(id);
+    this.#snapshots.delete(id);
+    if (copy !== undefined) await this.#group?.forget(copy);
   }
 
   async #settle(channel: TestChannel, { mode = "cooperative" }: SettleOptions): Promise<ChannelInfo> {
@@ -268,6 +266,13 @@ export class TestNetwork implements AsyncDisposable {
     return info;
   }
 
+  /** With the contracts on the chain, which a revert to an early snapshot takes away. */
+  async #prepared(): Promise<NodeGroup> {
+    const group = await this.#ready();
+    await deployContracts(this.#init.chain);
+    return group;
+  }
+
   #ready(): Promise<NodeGroup> {
     if (this.#closed) return Promise.reject(new DevError({ code: "network_closed", fields: {} }));
     this.#opening ??= this.#open();
@@ -275,7 +280,6 @@ export class TestNetwork implements AsyncDisposable {
   }
 
   async #open(): Promise<NodeGroup> {
-    await deployContracts(this.#init.chain);
     this.#directory = await mkdtemp(join(tmpdir(), "rivulet-test-"));
     this.#group = await NodeGroup.open({
       provider: this.provider,
