@@ -62,10 +62,10 @@ export class NodeGroup {
 
   /** Opens the JSON-RPC server. Throws `port_taken`. */
   static async open(init: NodeGroupInit): Promise<NodeGroup> {
+    const chainId = BigInt(await init.provider.request({ method: "eth_chainId" }));
     const rest = new Rest(init.provider);
     const onCall = rest.onCall.bind(rest);
     const server = await serveRpc(init.provider, { port: init.rpcPort, onCall });
-    const chainId = BigInt(await init.provider.request({ method: "eth_chainId" }));
     return new NodeGroup(init, rest, server, chainId);
   }
 

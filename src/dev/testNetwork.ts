@@ -209,7 +209,8 @@ export class TestNetwork implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await (await this.#opening)?.close();
+      // Whoever asked for it has heard why it did not open.
+      await (await this.#opening?.catch(() => undefined))?.close();
     } finally {
       await this.#init.closeChain?.();
       if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true });
