@@ -112,7 +112,11 @@ async function start(ground: Ground): Promise<RivuletNode> {
   const keptSpending = await readSpending(ground.records);
   const node = new RivuletNode((events) => {
     const { rpc, clock, chain, watcher, publisher, escrow } = followChain(ground, account, () => parts);
-    const history = historyOf(ground.records, () => parts.channels, stopping.signal);
+    const history = historyOf({
+      channels: () => parts.channels,
+      stopping: stopping.signal,
+      fail: (error) => parts.upkeep.fail(error),
+    });
     const emit = boundWarnings(emitOf(events, history), stopping.signal);
     const context: NodeContext = {
       ports: {

@@ -72,6 +72,11 @@ export function updateKey(channelId: Uint8Array, payer: Side, nonce: bigint): Ui
   return key;
 }
 
+/** The nonce within the key of an update. */
+export function nonceOfUpdateKey(key: Uint8Array): bigint {
+  return new DataView(key.buffer, key.byteOffset).getBigUint64(34);
+}
+
 /** Updates that `payer` signed with `from <= nonce < to`; without `to`, all from `from` on. */
 export function updateRange(channelId: Uint8Array, payer: Side, from: bigint, to?: bigint): Range {
   const gte = updateKey(channelId, payer, from);

@@ -353,7 +353,6 @@ describe("while the chain is silent", () => {
       chain,
       ports: portsOf(1),
       requests: { isEmpty: true },
-      requests: { isEmpty: true },
       backlog: new Backlog(),
       listens: () => false,
     };

@@ -4,6 +4,7 @@ import type { GroupCommit } from "../../store/groupCommit.ts";
 import type { Op, StoreReader } from "../../store/store.ts";
 import { NodeError } from "../error.ts";
 import type { NodeEvents } from "../events.ts";
+import type { Records } from "../records.ts";
 import { Allowance } from "./allowance.ts";
 import type { ChannelFactsReader } from "./channelFacts.ts";
 import type { Position } from "./cursor.ts";
@@ -18,9 +19,17 @@ import {
   type ToldType,
   typeOf,
 } from "./eventRecord.ts";
-import type { Labels } from "./labels.ts";
-import { finalThrough, indexed, type ListedPayment, listed, type Placed } from "./listedPayment.ts";
+import { Labels } from "./labels.ts";
+import {
+  type Direction,
+  finalThrough,
+  indexed,
+  type ListedPayment,
+  listed,
+  type Placed,
+} from "./listedPayment.ts";
 import { indexRuns } from "./paymentIndex.ts";
+import { PaymentList, type PaymentPage, type PaymentsQuery } from "./paymentList.ts";
 import { updatesUp } from "./updatePages.ts";
 
 /** Positions of one update in a payment record's index: more than its payments. */
@@ -65,10 +74,11 @@ export interface HistoryInit {
   readonly store: StoreReader;
   readonly committer: GroupCommit;
   readonly channels: ChannelFactsReader;
-  readonly labels: Labels;
+  readonly records: Records;
   /** Absent: nothing is recorded. */
   readonly log: EventLog | undefined;
   readonly stopping: AbortSignal;
+  readonly channelsOf: (peer: Address) => ReadonlySet<ChannelId>;
   /** Whether a peer is one we deal with: what strangers do is not remembered. */
   readonly isKnown: (signer: Address) => boolean;
 }
@@ -78,6 +88,7 @@ export class History {
   readonly labels: Labels;
   readonly #init: HistoryInit;
   readonly #log: EventLog | undefined;
+  readonly #payments: PaymentList;
   readonly #transient = {
     peer: new Allowance(TRANSIENT_BURST, TRANSIENT_PER_SECOND),
     warning: new Allowance(TRANSIENT_BURST, TRANSIENT_PER_SECOND),
@@ -86,7 +97,10 @@ export class History {
   constructor(init: HistoryInit) {
     this.#init = init;
     this.#log = init.log;
-    this.labels = init.labels;
+    this.labels = new Labels(init.records, init.store);
+    const { store, channels, channelsOf, log } = init;
+    const labelled = (placed: readonly Placed[]) => this.#labelled(placed);
+    this.#payments = new PaymentList({ store, channels, channelsOf, labelled, isIndexed: log !== undefined });
   }
 
   /** Whether what happens is recorded. */
@@ -169,6 +183,19 @@ export class History {
     return this.#follow(log, log.positionOf(after), types && new Set(types), ended);
   }
 
+  /**
+   * Payments of all channels, newest first, a page at a time. Throws `option_invalid`, `cursor_invalid`, and
+   * `history_off` for a list that needs the index by time: any that is not of one channel, or is of a period.
+   */
+  payments(query: PaymentsQuery = {}): Promise<PaymentPage> {
+    return this.#payments.page(query);
+  }
+
+  /** One payment by its name. Throws `payment_unknown`. */
+  payment(channelId: ChannelId, direction: Direction, nonce: bigint, index: number): Promise<ListedPayment> {
+    return this.#payments.payment(channelId, direction, nonce, index);
+  }
+
   async *#follow(
     log: EventLog,
     start: Position,
@@ -218,7 +245,7 @@ export class History {
         });
       }
       skip = 0;
-      for (const payment of await this.labelled(placed)) {
+      for (const payment of await this.#labelled(placed)) {
         const cursor = log.cursorOf({ sequence, index: base + payment.index + 1 });
         yield { type: "payment", time, payment, cursor };
       }
@@ -226,7 +253,7 @@ export class History {
   }
 
   /** Payments as they are shown. Only those whose id an application gave can have a label. */
-  async labelled(placed: readonly Placed[]): Promise<ListedPayment[]> {
+  async #labelled(placed: readonly Placed[]): Promise<ListedPayment[]> {
     const payments = placed.map((place) => listed(place, undefined));
     const named = payments.flatMap((payment, at) =>
       placed[at]!.transfer.applicationId ? [{ payment, at }] : [],

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { HistoryEvent } from "../../../src/node/history/history.ts";
 import type { RivuletNode } from "../../../src/node/index.ts";
 import type { ChannelId } from "../../../src/protocol/index.ts";
@@ -26,9 +26,9 @@ type PaymentEvent = Extract<HistoryEvent, { type: "payment" }>;
 async function openBoth(a: TestNode, b: TestNode): Promise<ChannelId> {
   const { channelId } = await openFunded(a, b, DEPOSIT);
   for (const { node } of [a, b]) {
-    await expect
-      .poll(async () => (await node.channel(channelId)).sendCapacity, { timeout: 10_000 })
-      .toBe(DEPOSIT);
+    await vi.waitUntil(async () => (await node.channel(channelId)).sendCapacity === DEPOSIT, {
+      timeout: 10_000,
+    });
   }
   return channelId;
 }
