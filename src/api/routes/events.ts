@@ -3,21 +3,25 @@ import type { EventType } from "../../node/history/eventRecord.ts";
 import type { HistoryEvent } from "../../node/history/history.ts";
 import { ApiError } from "../error.ts";
 import type { Told } from "../eventStreams.ts";
-import type { Handlers } from "../handler.ts";
+import type { ApiContext, Handlers } from "../handler.ts";
 import { Event } from "../schema/event.ts";
+import type { Approval, Decision } from "../schema/limits.ts";
+import type { Operation } from "../schema/operation.ts";
 import { shownPayment } from "./payments.ts";
+import { requestOfEvent } from "./requests.ts";
 
 const TYPES = new Set<string>(Event.options.map((option) => option.shape.type.value));
 
 export const eventsHandlers: Handlers<"events"> = {
-  events: async ({ query, lastEventId, caller, signal }, { node, streams }) => {
+  events: async ({ query, lastEventId, caller, signal }, api) => {
+    const { node, streams } = api;
     // What the reader saw last is newer than where it began.
     const after = lastEventId ?? query.after;
     const types = typesOf(query.types);
     const events = node.history.events({ after, types, signal });
     return {
       mediaType: "text/event-stream",
-      body: streams.stream(caller.accessTokenId, told(events), signal),
+      body: streams.stream(caller.accessTokenId, told(events, api), signal),
     };
   },
 };
@@ -33,11 +37,14 @@ function typesOf(text: string | undefined): EventType[] | undefined {
   return types as EventType[];
 }
 
-async function* told(events: AsyncIterable<HistoryEvent>): AsyncGenerator<Told> {
-  for await (const event of events) yield { cursor: event.cursor, type: event.type, data: shown(event) };
+async function* told(events: AsyncIterable<HistoryEvent>, api: ApiContext): AsyncGenerator<Told> {
+  for await (const event of events) {
+    yield { cursor: event.cursor, type: event.type, data: await shown(event, api) };
+  }
 }
 
-function shown(event: HistoryEvent): z.input<typeof Event> {
+/** What an event is on the wire, as schema/event.ts has it. */
+async function shown(event: HistoryEvent, api: ApiContext): Promise<z.input<typeof Event>> {
   const { cursor, type } = event;
   const at = { cursor, time: Math.floor(event.time / 1000) };
   switch (type) {
@@ -45,11 +52,21 @@ function shown(event: HistoryEvent): z.input<typeof Event> {
       return { ...at, type, payment: shownPayment(event.payment) };
     case "channel":
       return { ...at, type, channelId: event.channelId, phase: event.phase };
-    case "dispute":
-    case "peer":
-    case "warning":
-      return { ...at, type, ...(event.data as object) } as z.input<typeof Event>;
+    case "request":
+      return { ...at, type, request: await requestOfEvent(event.data, api) };
+    case "operation":
+      return { ...at, type, operation: event.data as Operation };
+    case "approval":
+      return { ...at, type, approval: withAccessToken(event.data) as Approval };
+    case "decision":
+      return { ...at, type, decision: withAccessToken(event.data) as Decision };
     default:
-      return { ...at, type, [type]: event.data } as unknown as z.input<typeof Event>;
+      return { ...at, type, ...(event.data as object) } as z.input<typeof Event>;
   }
+}
+
+/** The node knows who spends, the API by what: an access token. */
+function withAccessToken(data: unknown): object {
+  const { spender, ...rest } = data as { readonly spender?: string };
+  return { ...rest, ...(spender !== undefined && { accessToken: spender }) };
 }

@@ -6,7 +6,8 @@ import type { PayOrder } from "../paying.ts";
 import type { PayBody, Payment } from "../schema/payment.ts";
 import { payRequest } from "./requests.ts";
 
-export const paymentsHandlers: Handlers<"pay"> = {
+/** Paying, and what was paid. Every payment goes through the caller's budget; whoever may read sees all of them. */
+export const paymentsHandlers: Handlers<"pay" | "payments" | "payment"> = {
   pay: async (call, api) => {
     const { body, caller, idempotencyKey } = call;
     if ("request" in body) return payRequest(body, call, api);
@@ -17,7 +18,29 @@ export const paymentsHandlers: Handlers<"pay"> = {
     );
     return { channelId, nonce: `${nonce}`, index, paymentId, peer, token, amount: `${amount}` };
   },
+
+  payments: async ({ query }, { node }) => {
+    const { channelId, peer, token, from, to, ...rest } = query;
+    const { items, next } = await node.history.payments({
+      ...rest,
+      channelId: channelId as ChannelId | undefined,
+      peer: peer as Address | undefined,
+      token: token as Address | undefined,
+      from: milliseconds(from),
+      to: milliseconds(to),
+    });
+    return { items: items.map(shownPayment), ...(next !== undefined && { next }) };
+  },
+
+  payment: async ({ params }, { node }) => {
+    const { channelId, direction, nonce, index } = params;
+    return shownPayment(await node.history.payment(channelId as ChannelId, direction, BigInt(nonce), index));
+  },
 };
+
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
+}
 
 function orderOf(body: Exclude<z.output<typeof PayBody>, { request: string }>): PayOrder {
   const { amount, reference, label } = body;
