@@ -2,6 +2,14 @@ export { ChainError, type ChainErrorCode, type ChainFailure } from "../chain/err
 export { type PeerCode, PeerError } from "../p2p/error.ts";
 export { type Address, type ChannelId, ZERO_ADDRESS } from "../protocol/index.ts";
 export { StoreError, type StoreErrorCode } from "../store/storeError.ts";
+export type { Backup, BackupOptions, RecoveredChannel, RecoveryStatus } from "./backup/backup.ts";
+export { BackupError, type BackupErrorCode } from "./backup/backupError.ts";
+export {
+  type RestoredChannel,
+  type RestoreOptions,
+  type RestoreReport,
+  restoreBackup,
+} from "./backup/restore.ts";
 export type { ChainStatus } from "./chainSync.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
 export type { CloseOptions } from "./channel/closer.ts";
@@ -31,4 +39,7 @@ export type {
   WithdrawProgress,
 } from "./progress.ts";
 export type { Quote, QuotedTransaction, QuoteOrder } from "./quotes.ts";
+export type { MadeRequest, RequestInfo, RequestPayment } from "./requests/requestInfo.ts";
+export type { PaidRequest, PayRequestOptions } from "./requests/requestPayer.ts";
+export type { ListRequestsOptions, MakeRequestOptions, Requests } from "./requests/requests.ts";
 export type { TokenInfo } from "./wallet.ts";

@@ -1,7 +1,8 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyName } from "../../src/node/backup/proofCopyFile.ts";
 import { restoreBackup } from "../../src/node/backup/restore.ts";
 import type { ChannelInfo } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
@@ -82,6 +83,7 @@ describe("a node whose disk is gone", () => {
       account: alice.node.account,
       unusedCopies: [],
     });
+    expect(report.unknown.map(({ code }) => code)).toContain("payments_since");
     expect(report.channels).toMatchObject([
       { channelId, sent: 40n, received: 0n, proof: "backup", atRisk: DEPOSIT + 40n, peer: bob.node.signer },
     ]);
@@ -151,6 +153,58 @@ describe("a node whose disk is gone", () => {
     }
     expect((await alice.node.backup.recovery())?.complete).toBe(true);
   }, 120_000);
+
+  it("goes on with a peer that stayed, from the copy's total on, though single payments are gone", async () => {
+    const proofCopy = { directory: join(root, "live") };
+    const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
+    const { channelId } = await openBoth(alice, bob);
+    const file = await backupOf(alice);
+    await bob.node.pay({ channelId, amount: 60n });
+    await alice.node.pay({ channelId, amount: 11n });
+    await alice.node.stop();
+    const directory = target();
+    const copies = { proofCopy: proofCopy.directory, oldNodeIsGone: true };
+    await restoreBackup({ file: pieces(file), password: PASSWORD, directory, ...copies });
+    await alice.restart({}, { directory });
+    await meet(alice, bob);
+    await alice.node.ready(channelId);
+    await bob.node.ready(channelId);
+    const seen: bigint[] = [];
+    alice.node.on("payment", ({ amount }) => seen.push(amount));
+    await bob.node.pay({ channelId, amount: 2n });
+    await alice.node.pay({ channelId, amount: 1n });
+    expect(seen).toEqual([2n]);
+    expect(await alice.node.channel(channelId)).toMatchObject({ sent: 12n, received: 62n });
+    const listed = await collect(alice.node.received(channelId));
+    expect(listed.flatMap((batch) => [...batch]).map(({ amount }) => amount)).toEqual([2n]);
+    // The copies go on, beyond where they were.
+    const [name] = (await readdir(proofCopy.directory)).filter((each) => each.endsWith(".proof"));
+    const before = await readFile(join(proofCopy.directory, name!));
+    await bob.node.pay({ channelId, amount: 4n });
+    await expect
+      .poll(async () => (await readFile(join(proofCopy.directory, name!))).equals(before), {
+        timeout: 10_000,
+      })
+      .toBe(false);
+    const closed = await alice.node.close(channelId);
+    expect(closed.paidOut).toEqual([DEPOSIT + 66n - 12n, DEPOSIT + 12n - 66n]);
+    const [books] = await alice.node.books.trialBalance();
+    expect(books!.balanced).toBe(true);
+  }, 120_000);
+
+  it("says once that the second place fails, pays on meanwhile, and copies when it is back", async () => {
+    const proofCopy = { directory: join(root, "broken") };
+    const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
+    const { channelId } = await openBoth(alice, bob);
+    await rm(proofCopy.directory, { recursive: true });
+    await bob.node.pay({ channelId, amount: 5n });
+    await expect.poll(() => alice.warnings, { timeout: 10_000 }).toContain("proof_copy_failed");
+    await bob.node.pay({ channelId, amount: 6n });
+    await mkdir(proofCopy.directory);
+    await expect.poll(() => readdir(proofCopy.directory), { timeout: 10_000 }).toEqual([copyName(channelId)]);
+    expect(alice.warnings.filter((code) => code === "proof_copy_failed")).toHaveLength(1);
+    await alice.node.stop();
+  }, 60_000);
 });
 
 describe("a backup that cannot be restored", () => {

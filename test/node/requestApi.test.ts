@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ApiContext, Call } from "../../src/api/handler.ts";
+import { backupHandlers } from "../../src/api/routes/backup.ts";
 import { payRequest, requestOfEvent, requestsHandlers } from "../../src/api/routes/requests.ts";
 import { ROUTES } from "../../src/api/schema/routes.ts";
+import { restoreBackup } from "../../src/node/index.ts";
 import { collect } from "./support/collect.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
@@ -103,5 +105,20 @@ describe("the requests of the API", () => {
     expect(told).toEqual((await list({ state: "paid" })).items);
     const records = await collect(bob.node.records.list("requestPaid"));
     expect(records).toHaveLength(1);
+  });
+});
+
+describe("the backup of the API", () => {
+  it("is a file that restores", async () => {
+    const call = { ...common, body: { password: "correct horse" }, caller } as unknown as Call<"backup">;
+    const { body: pieces, fileName, mediaType } = await backupHandlers.backup(call, apiOf(bob));
+    expect(mediaType).toBe(ROUTES.backup.produces[0]);
+    expect(fileName).toMatch(/^rivulet-\d{4}-\d\d-\d\d\.backup$/);
+    const directory = `${bob.options.directory}-restored`;
+    const options = { password: "correct horse", directory, oldNodeIsGone: true };
+    const file = pieces as AsyncIterable<Uint8Array>;
+    const report = await restoreBackup({ ...options, file });
+    expect(report.channels).toHaveLength(1);
+    expect(report.mnemonic).toBe(bob.options.mnemonic);
   });
 });

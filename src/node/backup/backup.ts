@@ -106,7 +106,9 @@ export class Backup {
     if (restore === undefined) return undefined;
     const channels: RecoveredChannel[] = [];
     for await (const { key, value } of records.list<StoredBaseline>(BASELINE.channel)) {
-      channels.push(await this.#recovered(key as ChannelId, value));
+      const channelId = key as ChannelId;
+      // One that never had money may have been forgotten since.
+      if (this.#init.channels.has(channelId)) channels.push(await this.#recovered(channelId, value));
     }
     const complete = channels.every(({ shown, phase }) => shown || phase === "settled");
     return { ...restore, complete, channels };

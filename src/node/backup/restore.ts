@@ -28,6 +28,34 @@ import { BASELINE, type StoredBaseline, type StoredRestore } from "./baseline.ts
 import { adopt, Copies } from "./copies.ts";
 import { unseal } from "./sealedStream.ts";
 
+export interface Unknown {
+  readonly code: string;
+  readonly text: string;
+}
+
+const UNKNOWNS: readonly Unknown[] = [
+  {
+    code: "payments_since",
+    text: "payments since the proofs named here: each peer returns ours, which our own signature proves, and its own, for which only its word stands",
+  },
+  {
+    code: "channels_since",
+    text: "channels opened since the backup of which there is no copy: the chain names them once the node runs",
+  },
+  {
+    code: "signed_since",
+    text: "withdrawals and closes signed since: the node waits until they have lapsed, up to an hour, before it meets peers",
+  },
+  {
+    code: "records_since",
+    text: "access tokens, budgets, limits, labels, requests and operations since the backup: tokens revoked since are valid again, budgets stand where they stood",
+  },
+  {
+    code: "single_payments",
+    text: "the single payments between the backup and a newer copied proof: their total is proven, they cannot be listed",
+  },
+];
+
 /** Written at once while restoring. */
 const BATCH_BYTES = 1 << 20;
 
@@ -74,6 +102,8 @@ export interface RestoreReport {
   /** Unix seconds. */
   readonly createdAt: number;
   readonly channels: readonly RestoredChannel[];
+  /** What nothing here can tell. */
+  readonly unknown: readonly Unknown[];
   /** Files of the second place that could not be used, and why. */
   readonly unusedCopies: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -135,11 +165,17 @@ async function restoreInto(fresh: string, options: RestoreOptions): Promise<Rest
       account: manifest.account,
       createdAt: manifest.createdAt,
       channels,
+      unknown: unknownsOf(channels),
       unusedCopies: copies.unused,
     };
   } finally {
     await store.close();
   }
+}
+
+function unknownsOf(channels: readonly RestoredChannel[]): readonly Unknown[] {
+  const isGap = channels.some(({ proof }) => proof === "copy");
+  return UNKNOWNS.filter(({ code }) => code !== "single_payments" || isGap);
 }
 
 /** Writes the new database, without a high-water mark: that it has none tells the node that it may lack something. */

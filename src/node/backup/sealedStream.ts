@@ -52,15 +52,21 @@ export async function* seal(plain: AsyncIterable<Uint8Array>, password: string):
   header.writeUInt32BE(crc32(header.subarray(0, CRC)), CRC);
   yield header;
   let number = 0;
-  let waiting = Buffer.alloc(0);
+  let parts: Uint8Array[] = [];
+  let length = 0;
   for await (const bytes of plain) {
-    waiting = Buffer.concat([waiting, bytes]);
+    parts.push(bytes);
+    length += bytes.length;
+    if (length <= CHUNK_BYTES) continue;
+    let waiting = Buffer.concat(parts);
     // The last chunk is known only at the end, so one is always kept back.
     for (; waiting.length > CHUNK_BYTES; waiting = waiting.subarray(CHUNK_BYTES)) {
       yield sealChunk(waiting.subarray(0, CHUNK_BYTES), key, header, number++, false);
     }
+    parts = [waiting];
+    length = waiting.length;
   }
-  yield sealChunk(waiting, key, header, number, true);
+  yield sealChunk(Buffer.concat(parts), key, header, number, true);
 }
 
 /** What was sealed, piece by piece, each piece only once it is authenticated. Throws `BackupError`. */
