@@ -34,10 +34,10 @@ export class Recovery {
 
   /** Resolves when peers may be met. At once if nothing was lost. */
   async prepare(signal: AbortSignal): Promise<void> {
-    const { context, integrity, channels } = this.#init;
+    const { context, integrity } = this.#init;
     if (!integrity.lost) return;
     await this.#findChannels(signal);
-    this.#missing = new Set(channels.ids());
+    this.#missing = await this.#unsettled();
     const details = integrity.details.join("; ");
     context.emit("warning", {
       code: "database_lost_data",
@@ -46,6 +46,17 @@ export class Recovery {
     if (this.#missing.size > 0) await this.#outwaitSignatures(signal);
     else await integrity.settle();
     await this.#renumber();
+  }
+
+  /** Nothing is signed any more on a settled channel, and its peer may never come again. */
+  async #unsettled(): Promise<Set<ChannelId>> {
+    const { channels } = this.#init;
+    const unsettled = new Set<ChannelId>();
+    for (const id of [...channels.ids()]) {
+      const { state } = await channels.load(id);
+      if (state.terms.phase !== "settled") unsettled.add(id);
+    }
+    return unsettled;
   }
 
   /** The peer of this channel has shown what it holds. */

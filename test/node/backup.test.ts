@@ -152,7 +152,42 @@ describe("a node whose disk is gone", () => {
       clearInterval(passing);
     }
     expect((await alice.node.backup.recovery())?.complete).toBe(true);
+    // Peers of settled channels need not come for the node to count as whole again.
+    await alice.node.stop();
+    await alice.restart({}, { directory });
+    await expect.poll(() => alice.node.addresses.length).toBeGreaterThan(0);
+    await alice.node.stop();
+    alice.warnings.length = 0;
+    await alice.restart({}, { directory });
+    expect(alice.warnings).not.toContain("database_lost_data");
   }, 120_000);
+
+  it("does not overwrite newer copies with what an old backup knows", async () => {
+    const proofCopy = { directory: join(root, "newer") };
+    const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
+    const { channelId } = await openBoth(alice, bob);
+    await bob.node.pay({ channelId, amount: 5n });
+    const file = await backupOf(alice);
+    await bob.node.pay({ channelId, amount: 60n });
+    await alice.node.stop();
+    const options = { password: PASSWORD, oldNodeIsGone: true };
+    const first = target();
+    await restoreBackup({ ...options, file: pieces(file), directory: first });
+    alice.warnings.length = 0;
+    await alice.restart({}, { directory: first });
+    await expect.poll(() => alice.warnings, { timeout: 10_000 }).toContain("proof_copy_failed");
+    await alice.node.stop();
+    const second = { directory: target(), proofCopy: proofCopy.directory };
+    const report = await restoreBackup({ ...options, ...second, file: pieces(file) });
+    expect(report.channels).toMatchObject([{ received: 65n, proof: "copy" }]);
+    const missing = restoreBackup({
+      ...options,
+      file: pieces(file),
+      directory: target(),
+      proofCopy: target(),
+    });
+    await expect(missing).rejects.toMatchObject({ code: "proof_copy_unreadable" });
+  }, 60_000);
 
   it("goes on with a peer that stayed, from the copy's total on, though single payments are gone", async () => {
     const proofCopy = { directory: join(root, "live") };

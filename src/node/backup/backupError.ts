@@ -10,6 +10,7 @@
  * | `backup_damaged` | not what was written |
  * | `backup_truncated` | its end is missing |
  * | `old_node_unconfirmed` | nobody confirmed that the node it was taken from is gone |
+ * | `proof_copy_unreadable` | the second place cannot be read |
  * | `target_not_empty` | something is where the database would go |
  */
 export type BackupErrorCode =
@@ -20,6 +21,7 @@ export type BackupErrorCode =
   | "backup_damaged"
   | "backup_truncated"
   | "old_node_unconfirmed"
+  | "proof_copy_unreadable"
   | "target_not_empty";
 
 const EXPLANATIONS: Readonly<Record<BackupErrorCode, string>> = {
@@ -31,6 +33,7 @@ const EXPLANATIONS: Readonly<Record<BackupErrorCode, string>> = {
   backup_truncated: "the end of the backup is missing; nothing was restored",
   old_node_unconfirmed:
     "two nodes of one mnemonic lose money: confirm that the node this backup was taken from will never run again",
+  proof_copy_unreadable: "the copies of incoming proofs cannot be read; nothing was restored",
   target_not_empty: "something is where the database would go; it was left alone",
 };
 

@@ -12,6 +12,7 @@ import {
   newChannelState,
   type SignedProof,
 } from "../../protocol/index.ts";
+import { BackupError } from "./backupError.ts";
 import { type CopiedProof, isCopyName, readCopy } from "./proofCopyFile.ts";
 
 interface Ground {
@@ -30,7 +31,10 @@ export class Copies {
   static async read(directory: string | undefined, secret: Uint8Array, ground: Ground): Promise<Copies> {
     const copies = new Copies();
     if (directory === undefined) return copies;
-    for (const name of (await readdir(directory)).filter(isCopyName)) {
+    const names = await readdir(directory).catch((cause: unknown) => {
+      throw new BackupError("proof_copy_unreadable", String(cause), { cause });
+    });
+    for (const name of names.filter(isCopyName)) {
       const copy = await readCopy(join(directory, name), secret);
       const reason = copy === undefined ? "damaged, or another node's" : problemOf(copy, ground);
       if (copy === undefined || reason !== undefined) copies.unused.push({ name, reason: reason! });

@@ -1,10 +1,11 @@
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { type ChannelId, type ChannelState, channelIdFromBytes } from "../../protocol/index.ts";
 import { decodeChannelState } from "../../store/channelRecord.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import { syncPath } from "../../store/logWatch.ts";
 import type { StoreReader } from "../../store/store.ts";
-import { writeCopy } from "./proofCopyFile.ts";
+import { copyName, readCopy, writeCopy } from "./proofCopyFile.ts";
 
 /** A copy is at most this old, and one busy channel costs one small file per this time. */
 const BATCH_MS = 1_000;
@@ -24,6 +25,10 @@ export class ProofCopy {
   readonly #init: ProofCopyInit;
   /** The newest state per channel; bounded by the number of channels. */
   readonly #waiting = new Map<ChannelId, { readonly state: ChannelState; readonly time: number }>();
+  /** Channels whose copies are no newer than this process knows. */
+  readonly #ours = new Set<ChannelId>();
+  /** Channels whose copies are, and of which that was said. */
+  readonly #newer = new Set<ChannelId>();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
@@ -63,13 +68,32 @@ export class ProofCopy {
     return this.#writing;
   }
 
+  /**
+   * A database that lost data must not put its old proof in the place of the newer one that could save it: that stays
+   * until the channel has gone beyond it.
+   */
+  async #mayWrite({ id, received }: ChannelState): Promise<boolean> {
+    const { directory, secret, warn } = this.#init;
+    if (this.#ours.has(id)) return true;
+    const known = await readCopy(join(directory, copyName(id)), secret).catch(ignoreMissing);
+    if (known === undefined || known.proof.nonce <= received.nonce) {
+      this.#ours.add(id);
+      return true;
+    }
+    if (!this.#newer.has(id)) warn(`the copy of ${id} is newer than the database: restore with the copies`);
+    this.#newer.add(id);
+    return false;
+  }
+
   /** A second place that fails must not stop the first: it is said once, and tried again. */
   async #writeAll(): Promise<void> {
     const { directory, secret, warn } = this.#init;
     const batch = [...this.#waiting];
     this.#waiting.clear();
     try {
-      for (const [, { state, time }] of batch) await writeCopy(directory, state, time, secret);
+      for (const [, { state, time }] of batch) {
+        if (await this.#mayWrite(state)) await writeCopy(directory, state, time, secret);
+      }
       if (batch.length > 0) await syncPath(directory);
       this.#failing = false;
     } catch (error) {
@@ -79,4 +103,8 @@ export class ProofCopy {
       this.#failing = true;
     }
   }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }
