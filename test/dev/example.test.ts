@@ -38,7 +38,7 @@ describe("the example", () => {
   });
 
   it("gives nothing away: neither unpaid, nor for the reference of another article", async () => {
-    const offer = await (await fetch(`${url}/articles/on-rivers`)).json();
+    const offer = (await (await fetch(`${url}/articles/on-rivers`)).json()) as { reference: string };
     const unpaid = await fetch(`${url}/articles/on-rivers?reference=${offer.reference}`);
     expect(unpaid.status).toBe(402);
     const before = (await ofReader()).sent;
