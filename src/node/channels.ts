@@ -44,6 +44,8 @@ export class Channels {
   readonly #byPeer = new Map<Address, PeerChannels>();
   /** In order of use: the first is the longest unused. */
   readonly #loaded = new Map<ChannelId, ChannelMailbox>();
+  /** Those that wait for a first deposit and were not read since the start; once read they stay in memory. */
+  readonly #unread = new Set<ChannelId>();
   readonly #loading = new Map<ChannelId, Promise<ChannelMailbox>>();
   /** Channels that await something of the chain or the clock. */
   readonly attention = new Set<ChannelId>();
@@ -63,6 +65,7 @@ export class Channels {
       const summary = summarizeChannelState(value);
       this.#index(id, addressFromBytes(summary.counterpartySigner));
       if (summary.attention) this.attention.add(id);
+      if (summary.opening) this.#unread.add(id);
     }
   }
 
@@ -84,10 +87,14 @@ export class Channels {
 
   /** Whether a peer may have money under a channel with us: an agreement alone costs it nothing. */
   hasFunded(peer: Address): boolean {
-    for (const id of this.ofPeer(peer)) {
-      if (this.#loaded.get(id)?.state.terms.phase !== "opening") return true;
-    }
+    for (const id of this.ofPeer(peer)) if (!this.isOpening(id)) return true;
     return false;
+  }
+
+  /** Whether it waits for its first deposit. */
+  isOpening(id: ChannelId): boolean {
+    const loaded = this.#loaded.get(id);
+    return loaded === undefined ? this.#unread.has(id) : loaded.state.terms.phase === "opening";
   }
 
   loaded(): IterableIterator<ChannelMailbox> {
@@ -176,6 +183,7 @@ export class Channels {
     if (value === undefined) throw new NodeError({ code: "channel_unknown", fields: { channelId: id } });
     const mailbox = new ChannelMailbox(this.#context, decodeChannelState(id, value), channelSequence(value));
     this.#keep(mailbox);
+    this.#unread.delete(id);
     if (needsAttention(mailbox.state)) this.attention.add(id);
     return mailbox;
   }

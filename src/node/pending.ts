@@ -1,4 +1,4 @@
-import type { Address } from "../protocol/index.ts";
+import type { Address, ChannelId } from "../protocol/index.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
@@ -32,9 +32,7 @@ export class Pending {
   countOf(peer: Address): number {
     const { channels } = this.#init;
     let count = 0;
-    for (const id of channels.ofPeer(peer)) {
-      if (channels.peek(id)?.state.terms.phase === "opening") count++;
-    }
+    for (const id of channels.ofPeer(peer)) if (channels.isOpening(id)) count++;
     return count;
   }
 
@@ -45,8 +43,9 @@ export class Pending {
    * False if none may go.
    */
   async makeRoom(newcomer: Address): Promise<boolean> {
-    if (this.#init.channels.hasFunded(newcomer)) return true;
-    const waiting = this.#waiting();
+    const { channels } = this.#init;
+    if (channels.hasFunded(newcomer)) return true;
+    const waiting = [...channels.attention].filter((id) => channels.isOpening(id));
     if (waiting.length < MAX_PENDING) return true;
     for (const mailbox of this.#inOrderOfLeaving(waiting, newcomer).slice(0, MAX_TRIES)) {
       if (await this.#forget(mailbox, "to make room")) return true;
@@ -61,18 +60,10 @@ export class Pending {
     await this.#forget(mailbox, "after a day");
   }
 
-  #waiting(): ChannelMailbox[] {
-    const { channels } = this.#init;
-    const waiting: ChannelMailbox[] = [];
-    for (const id of channels.attention) {
-      const mailbox = channels.peek(id);
-      if (mailbox?.state.terms.phase === "opening") waiting.push(mailbox);
-    }
-    return waiting;
-  }
-
-  #inOrderOfLeaving(waiting: readonly ChannelMailbox[], newcomer: Address): ChannelMailbox[] {
+  /** Of those in memory: after a start the others follow within a minute or so. */
+  #inOrderOfLeaving(ids: readonly ChannelId[], newcomer: Address): ChannelMailbox[] {
     const { channels, pledges, ours } = this.#init;
+    const waiting = ids.flatMap((id) => channels.peek(id) ?? []);
     const held = new Map<Address, number>();
     for (const { peer } of waiting) held.set(peer, (held.get(peer) ?? 0) + 1);
     const busy = ours();

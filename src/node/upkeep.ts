@@ -141,9 +141,10 @@ export class Upkeep {
 
   /** Whom to look after now: all that have money at stake, and some of those that wait for a first deposit. */
   #round(): ChannelId[] {
-    const { attention } = this.#init.channels;
+    const { channels } = this.#init;
+    const { attention } = channels;
     const ids = [...attention];
-    const isOpening = (id: ChannelId) => this.#init.channels.peek(id)?.state.terms.phase === "opening";
+    const isOpening = (id: ChannelId) => channels.isOpening(id);
     const opening = ids.filter(isOpening).slice(0, OPENING_PER_ROUND);
     for (const id of opening) {
       attention.delete(id); // to the back of the line

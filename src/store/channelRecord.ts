@@ -30,6 +30,8 @@ const TERMS = ACCEPTED + 8;
 
 /** The channel awaits something of the chain (closing, a live signature, opening): looked after without being asked. */
 export const FLAG_ATTENTION = 1;
+/** It is agreed upon, and no deposit in it is confirmed. */
+const FLAG_OPENING = 2;
 
 const encodedTerms = new WeakMap<Terms, Uint8Array>();
 const NO_BYTES = new Uint8Array(0);
@@ -68,7 +70,8 @@ export function encodeChannelState(state: ChannelState, sequence: number): Uint8
   const bytes = new Uint8Array(TERMS + terms.length);
   const view = viewOf(bytes);
   setChannelSequence(bytes, sequence);
-  bytes[FLAGS] = needsAttention(state) ? FLAG_ATTENTION : 0;
+  bytes[FLAGS] =
+    (needsAttention(state) ? FLAG_ATTENTION : 0) | (state.terms.phase === "opening" ? FLAG_OPENING : 0);
   bytes[SIDE] = state.side;
   writeProof(bytes, view, SENT, state.sent);
   view.setBigUint64(ACKNOWLEDGED, state.acknowledged);
@@ -102,6 +105,7 @@ export function decodeChannelState(id: ChannelId, bytes: Uint8Array): ChannelSta
 /** What a scan at start needs of a record without decoding it whole. Views of the record. */
 export interface ChannelSummary {
   readonly attention: boolean;
+  readonly opening: boolean;
   readonly counterpartySigner: Uint8Array;
 }
 
@@ -109,6 +113,7 @@ export function summarizeChannelState(bytes: Uint8Array): ChannelSummary {
   const side: Side = bytes[SIDE] === 0 ? 0 : 1;
   return {
     attention: (bytes[FLAGS]! & FLAG_ATTENTION) !== 0,
+    opening: (bytes[FLAGS]! & FLAG_OPENING) !== 0,
     counterpartySigner: signerInTerms(bytes.subarray(TERMS), otherSide(side)),
   };
 }

@@ -15,6 +15,7 @@ import {
   signerOf,
   ZERO_ADDRESS,
 } from "../../src/protocol/index.ts";
+import { MemoryStore } from "../../src/store/memoryStore.ts";
 import type { Op } from "../../src/store/store.ts";
 import { type Message, NO_LOCKS } from "../../src/wire/message.ts";
 import { CHANNEL, ESCROW, portsOf, reading } from "../protocol/support/channel.ts";
@@ -240,6 +241,23 @@ describe("a flood of free identities", () => {
     const { deposit } = honest.heard.find((message) => message.kind === "acceptChannel")!;
     expect(deposit).toBe(0n);
   }, 60_000);
+});
+
+describe("after a restart", () => {
+  it("a peer that only agreed on channels is no more trusted than before, and its channels count", async () => {
+    const peer = newPeer();
+    const id = (await propose(peer)) as ChannelId;
+    const store = new MemoryStore();
+    const puts = written.flatMap((op) => (op.type === "put" ? [op] : []));
+    await store.write(
+      puts.map(({ key, value }) => ({ type: "put", key, value })),
+      { sync: true },
+    );
+    const again = new Channels({ store } as never);
+    await again.scan();
+    expect([again.peerOf(id), again.isOpening(id)]).toEqual([peer.address, true]);
+    expect(again.hasFunded(peer.address)).toBe(false);
+  });
 });
 
 describe("a promise of ours", () => {

@@ -606,6 +606,7 @@ describe("channels that wait for their first deposit", () => {
     const channels = {
       attention: new Set(ids),
       peek: (id: ChannelId) => mailboxes.get(id),
+      isOpening: (id: ChannelId) => id !== closing,
       load: async (id: ChannelId) => mailboxes.get(id),
       forget: async ({ channelId }: { channelId: ChannelId }) => {
         forgotten.push(channelId);

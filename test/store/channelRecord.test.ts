@@ -122,6 +122,7 @@ describe("a channel's record", () => {
         expect(channelSequence(record)).toBe(sequence);
         expect(summarizeChannelState(record)).toEqual({
           attention: needsAttention(before),
+          opening: before.terms.phase === "opening",
           counterpartySigner: before.counterpartySigner,
         });
       }),
