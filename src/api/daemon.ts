@@ -90,9 +90,11 @@ async function assemble(
   let daemon: Daemon | undefined;
   const isStopping = () => node.stopping.aborted || daemon?.isStopping === true;
   const streams = new EventStreams(limits.streamsPerToken, limits.heartbeatMs);
+  const peers = new KeptPeers(node);
   const operations = new Operations({
     node,
     log,
+    keepPeer: (signer, address) => peers.keep(signer, address),
     onChange: (operation) => void node.history.append("operation", operation).catch(() => {}),
   });
   const metrics: Metrics = new Metrics({
@@ -103,7 +105,6 @@ async function assemble(
     paying: () => paying,
   });
   const paying = new Paying({ node, pay: directly(node), patienceMs: limits.payMs, metrics });
-  const peers = new KeptPeers(node);
   const context: ApiContext = {
     node,
     version,

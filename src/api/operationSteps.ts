@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { RivuletNode } from "../node/node.ts";
 import type { OperationProgress } from "../node/progress.ts";
-import type { ChannelId } from "../protocol/index.ts";
+import type { Address, ChannelId } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { OperationRecord } from "./operationRecord.ts";
 import type { OperationStep } from "./schema/operation.ts";
@@ -15,6 +15,8 @@ const PEER_PATIENCE_MS = 10 * 60_000;
 export interface Notes {
   /** Shows what is waited for now. */
   tell(step: Step): void;
+  /** Both sides of an opening have agreed: the peer's address is kept from now on, over restarts too. */
+  keepPeer(signer: Address, address: string): Promise<void>;
   /** Resolves once `change` is durable. */
   note(change: Partial<Pick<OperationRecord, "channelId" | "total">>): Promise<void>;
 }
@@ -76,7 +78,10 @@ async function open(
     deposit,
     requestDeposit: BigInt(order.requestDeposit),
     ...(order.challengePeriod !== undefined && { challengePeriod: order.challengePeriod }),
-    onAgreed: (agreed: ChannelId) => notes.note({ channelId: agreed }),
+    onAgreed: async (agreed: ChannelId) => {
+      if (order.peer.startsWith("/")) await notes.keepPeer((await node.channel(agreed)).peer, order.peer);
+      await notes.note({ channelId: agreed });
+    },
     signal,
     onProgress,
   });

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { RivuletNode } from "../node/node.ts";
+import type { Address } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
 import {
@@ -31,6 +32,7 @@ interface Running {
 interface OperationsInit {
   readonly node: RivuletNode;
   readonly log: Logger;
+  readonly keepPeer: (signer: Address, address: string) => Promise<void>;
   /** Told of every state an operation enters, once it is durable, and of every step. */
   readonly onChange?: (operation: Operation) => void;
 }
@@ -173,9 +175,10 @@ export class Operations {
   }
 
   async #finish(running: Running): Promise<void> {
-    const { node, log } = this.#init;
+    const { node, log, keepPeer } = this.#init;
     const { operationId } = running.record;
     const notes = {
+      keepPeer,
       tell: (progress: Running["progress"]) => {
         running.progress = progress;
         this.#tell(running);
