@@ -97,9 +97,19 @@ export class Metrics implements MetricsPage {
     this.#paySeconds.observe(seconds);
   }
 
-  /** A rule of the limits refused, held or froze. */
-  tripped(rule: string): void {
-    this.#trips.inc({ rule: this.#rules.of(rule) });
+  /** Counts what limits and alarms decide from now on, as the log tells it, until the node stops. */
+  async #follow(): Promise<void> {
+    const { history } = this.#init.node;
+    if (!history.isOn) return;
+    try {
+      for await (const event of history.events({ types: ["decision"] })) {
+        if (event.type !== "decision") continue;
+        const { rule } = event.data as { readonly rule: string };
+        this.#trips.inc({ rule: this.#rules.of(rule) });
+      }
+    } catch {
+      // The node stops, or nothing is kept that long: counting ends, nothing else does.
+    }
   }
 
   #count(direction: string, token: string, count: number, amount: bigint): void {
@@ -131,6 +141,7 @@ export class Metrics implements MetricsPage {
       }
       this.#countReceived(batch.channelId, count, amount);
     });
+    void this.#follow();
     node.overview.onWrite((seconds, synced) => writes.observe({ synced: String(synced) }, seconds));
   }
 

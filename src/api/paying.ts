@@ -131,7 +131,9 @@ export class Paying {
       const receipt = await this.#patiently(channelId, name, facts.peer, (signal) =>
         this.#init.pay(caller, { channelId, amount, id, reference, signal }),
       );
-      this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
+      // Asked for again it is the same payment, and counted already.
+      if (known === undefined)
+        this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
       return { ...receipt, ...facts, amount };
     } catch (error) {
       const isFresh = known === undefined && "peer" in to;
