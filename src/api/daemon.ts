@@ -3,8 +3,7 @@ import { type Logger, pino, stdSerializers } from "pino";
 import { createNode, type NodeSeams } from "../node/createNode.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { NodeOptions } from "../node/options.ts";
-import type { PaymentOrder } from "../node/payment.ts";
-import { AdminToken } from "./adminToken.ts";
+import { AccessTokens } from "./accessTokens/accessTokens.ts";
 import { EventStreams } from "./eventStreams.ts";
 import type { ApiContext } from "./handler.ts";
 import { HANDLERS } from "./handlers.ts";
@@ -70,10 +69,9 @@ export async function startDaemon(options: DaemonOptions, seams: NodeSeams = {})
   assertReachable(options.api ?? {});
   const log = readable(options.node.log ?? pino({ level: "silent" }));
   const file = options.adminTokenFile ?? join(options.node.directory, "..", "admin.token");
-  const admin = await AdminToken.open(file);
   const node = await createNode({ eventLog: { keep: KEPT_EVENTS }, ...options.node, log }, seams);
   try {
-    return await assemble(node, admin, options, log);
+    return await assemble(node, file, options, log);
   } catch (error) {
     await node.stop();
     throw error;
@@ -82,10 +80,13 @@ export async function startDaemon(options: DaemonOptions, seams: NodeSeams = {})
 
 async function assemble(
   node: RivuletNode,
-  admin: AdminToken,
+  adminTokenFile: string,
   { api = {}, version }: DaemonOptions,
   log: Logger,
 ): Promise<Daemon> {
+  const { records, spending } = node;
+  const accessTokens = await AccessTokens.open({ records, onForgotten: (id) => spending.forget(id) });
+  const adminToken = await accessTokens.ensureAdmin(adminTokenFile);
   const limits = { ...DEFAULT_LIMITS, ...api.limits };
   let daemon: Daemon | undefined;
   const isStopping = () => node.stopping.aborted || daemon?.isStopping === true;
@@ -104,10 +105,11 @@ async function assemble(
     operations: () => operations,
     paying: () => paying,
   });
-  const paying = new Paying({ node, pay: directly(node), patienceMs: limits.payMs, metrics });
+  const paying = new Paying({ node, pay: guarded(node), patienceMs: limits.payMs, metrics });
   const context: ApiContext = {
     node,
     version,
+    accessTokens,
     operations,
     paying,
     peers,
@@ -119,7 +121,7 @@ async function assemble(
     {
       context,
       handlers: HANDLERS,
-      authorizer: admin,
+      authorizer: accessTokens,
       version,
       log,
       metrics,
@@ -132,8 +134,8 @@ async function assemble(
   daemon = new Daemon({
     node,
     url,
-    adminToken: admin.secret,
-    stop: () => stop({ node, server, paying, operations }),
+    adminToken,
+    stop: () => stop({ node, server, paying, operations, accessTokens }),
   });
   await peers.resume();
   await operations.resume();
@@ -146,19 +148,21 @@ interface Running {
   readonly server: ApiServer;
   readonly paying: Paying;
   readonly operations: Operations;
+  readonly accessTokens: AccessTokens;
 }
 
 /** Callers first, while what they wait for can still happen; the node last. */
-async function stop({ node, server, paying, operations }: Running): Promise<void> {
+async function stop({ node, server, paying, operations, accessTokens }: Running): Promise<void> {
   paying.stop();
   await server.stop();
   operations.stop();
+  await accessTokens.stop();
   await node.stop();
 }
 
-/** Payments as the node makes them. */
-function directly(node: RivuletNode): PayThrough {
-  return (_caller, order: PaymentOrder & Parameters<PayThrough>[1]) => node.pay(order);
+/** Payments as the caller's budgets and the node's limits let them through. */
+function guarded(node: RivuletNode): PayThrough {
+  return ({ spender }, order) => node.spending.pay(spender, order);
 }
 
 /** Why payments cannot be made safely now. */

@@ -11,6 +11,9 @@ export interface ApiFailureFields {
   idempotency_conflict: { reason: string };
   unauthenticated: Record<never, never>;
   scope_missing: { scope: string };
+  /** A token gets no more than the one it is made with; `part` is what it asked too much of. */
+  grant_refused: { part: string; reason: string };
+  too_many_access_tokens: { limit: bigint };
   host_refused: { host: string };
   cross_site_refused: { origin: string };
   rate_limited: { retryAfterSeconds: bigint };

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
+import type { AccessTokens } from "./accessTokens/accessTokens.ts";
 import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
 import type { Operations } from "./operations.ts";
@@ -12,8 +13,8 @@ import type { RouteName, Routes } from "./schema/routes.ts";
 export interface Caller {
   readonly accessTokenId: string;
   readonly scopes: readonly Scope[];
-  /** Whose budgets its payments spend; undefined for the token of whoever owns the node. */
-  readonly spender?: Spender | undefined;
+  /** Whose budgets its payments spend. */
+  readonly spender: Spender;
 }
 
 /** What a part of a call is once its schema has read it; `undefined` where the route has no such part. */
@@ -55,6 +56,7 @@ export type Answer<Name extends RouteName> = Routes[Name] extends {
 export interface ApiContext {
   readonly node: RivuletNode;
   readonly version: string;
+  readonly accessTokens: AccessTokens;
   readonly operations: Operations;
   readonly paying: Paying;
   readonly peers: KeptPeers;

@@ -1,8 +1,10 @@
 import type { Handlers } from "./handler.ts";
+import { accessTokensHandlers } from "./routes/accessTokens.ts";
 import { backupHandlers } from "./routes/backup.ts";
 import { booksHandlers } from "./routes/books.ts";
 import { channelsHandlers } from "./routes/channels.ts";
 import { eventsHandlers } from "./routes/events.ts";
+import { limitsHandlers } from "./routes/limits.ts";
 import { nodeHandlers } from "./routes/node.ts";
 import { operationsHandlers } from "./routes/operations.ts";
 import { paymentsHandlers } from "./routes/payments.ts";
@@ -24,4 +26,6 @@ export const HANDLERS: Partial<Handlers> = {
   ...eventsHandlers,
   ...booksHandlers,
   ...backupHandlers,
+  ...accessTokensHandlers,
+  ...limitsHandlers,
 };

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { NodeError } from "../node/error.ts";
+import type { SpendOrder } from "../node/limits/gate.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
-import type { PaymentOrder, Receipt } from "../node/payment.ts";
+import type { Receipt } from "../node/payment.ts";
 import type { Address, ChannelId } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
@@ -25,7 +26,7 @@ export interface PaidReceipt extends Receipt {
 /** Makes a payment on behalf of a caller: through the caller's budget and the node's limits. */
 export type PayThrough = (
   caller: Caller,
-  order: PaymentOrder & { readonly channelId: ChannelId; readonly signal: AbortSignal },
+  order: SpendOrder & { readonly signal: AbortSignal },
 ) => Promise<Receipt>;
 
 interface PayingInit {

@@ -61,6 +61,12 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
     "The access token does not allow this",
     "Use a token with the scope that is named.",
   ),
+  grant_refused: safe(
+    403,
+    "An access token gets no more than the one it is made with",
+    "No token was made. Ask for less, or use a token that has more.",
+  ),
+  too_many_access_tokens: safe(429, "There are too many access tokens", "Revoke some that are not used."),
   host_refused: safe(421, "This node is not served under that host name", "Add the name to the API's hosts."),
   cross_site_refused: safe(403, "Calls of other sites are refused", "Add the origin to the API's origins."),
   rate_limited: safe(429, "Too many calls", "Wait as long as Retry-After says."),

@@ -1,5 +1,6 @@
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { answererOf } from "../node/limits/spender.ts";
 import { ApiError } from "./error.ts";
 import { type ApiLimits, COUNT_WINDOW_MS } from "./options.ts";
 
@@ -21,7 +22,8 @@ export class Rates {
     return new Rates(
       app.createRateLimit({
         max: most(limits.callsPerSecond),
-        keyGenerator: ({ caller }) => caller!.accessTokenId,
+        // Whoever makes a hundred tokens from one calls no faster.
+        keyGenerator: ({ caller }) => answererOf(caller!.spender),
       }),
       app.createRateLimit({ max: most(limits.anonymousPerSecond) }),
     );

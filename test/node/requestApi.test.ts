@@ -30,7 +30,7 @@ const common = {
   lastEventId: undefined,
   signal: AbortSignal.timeout(60_000),
 };
-const caller = { accessTokenId: "one", scopes: ["receive" as const] };
+const caller = { accessTokenId: "one", scopes: ["receive" as const], spender: { id: "one" } };
 
 /** As the server calls: bodies through their schema, answers through theirs. */
 async function make(body: object, idempotencyKey: string, accessTokenId = "one") {

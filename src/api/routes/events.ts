@@ -3,12 +3,15 @@ import type { EventType } from "../../node/history/eventRecord.ts";
 import type { HistoryEvent } from "../../node/history/history.ts";
 import { ApiError } from "../error.ts";
 import type { Told } from "../eventStreams.ts";
-import type { ApiContext, Handlers } from "../handler.ts";
+import type { ApiContext, Caller, Handlers } from "../handler.ts";
 import { Event } from "../schema/event.ts";
-import type { Approval, Decision } from "../schema/limits.ts";
 import type { Operation } from "../schema/operation.ts";
+import { shownApproval, shownDecision } from "./limits.ts";
 import { shownPayment } from "./payments.ts";
 import { requestOfEvent } from "./requests.ts";
+
+type ToldDecision = Parameters<typeof shownDecision>[0];
+type ToldApproval = Parameters<typeof shownApproval>[0];
 
 const TYPES = new Set<string>(Event.options.map((option) => option.shape.type.value));
 
@@ -21,7 +24,7 @@ export const eventsHandlers: Handlers<"events"> = {
     const events = node.history.events({ after, types, signal });
     return {
       mediaType: "text/event-stream",
-      body: streams.stream(caller.accessTokenId, told(events, api), signal),
+      body: streams.stream(caller.accessTokenId, told(events, caller, api), signal),
     };
   },
 };
@@ -37,9 +40,17 @@ function typesOf(text: string | undefined): EventType[] | undefined {
   return types as EventType[];
 }
 
-async function* told(events: AsyncIterable<HistoryEvent>, api: ApiContext): AsyncGenerator<Told> {
+/** Others' budgets and held payments are not for every reader. */
+async function* told(
+  events: AsyncIterable<HistoryEvent>,
+  caller: Caller,
+  api: ApiContext,
+): AsyncGenerator<Told> {
   for await (const event of events) {
-    yield { cursor: event.cursor, type: event.type, data: await shown(event, api) };
+    const { type } = event;
+    const isSpending = type === "decision" || type === "approval";
+    if (isSpending && !api.accessTokens.isOwn(caller, (event.data as { spender?: string }).spender)) continue;
+    yield { cursor: event.cursor, type, data: await shown(event, api) };
   }
 }
 
@@ -56,17 +67,11 @@ async function shown(event: HistoryEvent, api: ApiContext): Promise<z.input<type
       return { ...at, type, request: await requestOfEvent(event.data, api) };
     case "operation":
       return { ...at, type, operation: event.data as Operation };
-    case "approval":
-      return { ...at, type, approval: withAccessToken(event.data) as Approval };
     case "decision":
-      return { ...at, type, decision: withAccessToken(event.data) as Decision };
+      return { ...at, type, decision: shownDecision(event.data as ToldDecision) };
+    case "approval":
+      return { ...at, type, approval: shownApproval(event.data as ToldApproval) };
     default:
       return { ...at, type, ...(event.data as object) } as z.input<typeof Event>;
   }
-}
-
-/** The node knows who spends, the API by what: an access token. */
-function withAccessToken(data: unknown): object {
-  const { spender, ...rest } = data as { readonly spender?: string };
-  return { ...rest, ...(spender !== undefined && { accessToken: spender }) };
 }

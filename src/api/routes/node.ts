@@ -23,6 +23,7 @@ async function statusOf(
   const { block, blockTime, confirmedTime, lagSeconds, fresh, failure, confirmations } = node.chainStatus();
   const preset = chainPreset(overview.chainId);
   const { opening, open, closing, settled } = phases;
+  const { frozen } = node.spending;
   return {
     version,
     state: phase(),
@@ -47,6 +48,7 @@ async function statusOf(
     gasWallet,
     peers: { connected: overview.connectedPeers, known: known.length },
     channels: { total: opening + open + closing + settled, open, opening, closing, settled },
+    ...(frozen !== undefined && { frozen: { since: frozen.since, reason: frozen.reason } }),
   };
 }
 

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { Address, Amount, Label, PositiveAmount, SpendingCaps, UnixSeconds } from "./common.ts";
 
 export const Scope = z.enum(["read", "receive", "pay", "admin"]).meta({
-  description: "admin includes all others; pay and receive include read of what they made.",
+  description:
+    "admin includes all others. Each of the others stands for itself: pay alone pays and freezes, and sees nothing.",
 });
 export type Scope = z.infer<typeof Scope>;
 
@@ -14,9 +15,9 @@ const Grant = {
   name: Label,
   scopes: z.array(Scope).min(1),
   expiresAt: UnixSeconds.optional(),
-  /** Signers that may be paid. Absent: any. */
+  /** Signers that may be paid. Absent: as the parent. */
   payees: z.array(Address).min(1).max(1000).optional(),
-  /** One per token. A token without one cannot be paid in, unless `budgets` is absent. */
+  /** One per token. A token without one cannot be paid in. Absent: as the parent. */
   budgets: z.array(Budget).max(100).optional(),
 };
 

@@ -125,3 +125,10 @@ export class SpendingAccount {
     this.#leased = extra;
   }
 }
+
+/** Removes what is kept of every account whose key begins with `prefix`. */
+export async function forgetSpending(records: Records, prefix: string): Promise<void> {
+  for await (const { key } of records.list(NAMESPACE, { prefix })) {
+    await records.delete(NAMESPACE, key, { sync: false });
+  }
+}

@@ -13,6 +13,8 @@ export interface Approval {
   readonly rule: string;
   readonly reason: string;
   readonly spender?: string | undefined;
+  /** Whose flood this would be part of, see `answererOf`. */
+  readonly answersAs: string;
   readonly peer: Address;
   readonly channelId: ChannelId;
   readonly token: Address;
@@ -27,7 +29,7 @@ const NAMESPACE = "approval";
 /** How long a held payment waits: over a night. */
 export const APPROVAL_SECONDS = 24 * 3600;
 
-/** Waiting at once, of one spender and of all: what a human could look at. */
+/** Waiting at once, of one spender with all that were made from it, and of all: what a human could look at. */
 const MAX_WAITING_PER_SPENDER = 20;
 const MAX_WAITING = 1_000;
 
@@ -75,8 +77,9 @@ export class Approvals {
 
   /** Holds a payment, durably. Throws `queue_full` when too many wait already. */
   async hold(payment: Omit<Approval, "id" | "state" | "createdAt" | "expiresAt">): Promise<Approval> {
+    this.#prune();
     const waiting = this.list().filter(({ state }) => state === "waiting");
-    const own = waiting.filter(({ spender }) => spender === payment.spender);
+    const own = waiting.filter(({ answersAs }) => answersAs === payment.answersAs);
     const limit = own.length >= MAX_WAITING_PER_SPENDER ? MAX_WAITING_PER_SPENDER : MAX_WAITING;
     if (own.length >= MAX_WAITING_PER_SPENDER || waiting.length >= MAX_WAITING) {
       throw new NodeError({ code: "queue_full", fields: { limit: BigInt(limit) } });
@@ -104,6 +107,16 @@ export class Approvals {
     if (state === "approved" && this.#approvals.get(id)?.state === "waiting")
       this.#approvals.set(id, decided);
     return this.get(id);
+  }
+
+  /** Oldest first: ends at the first that is kept. */
+  #prune(): void {
+    const oldest = Math.floor(Date.now() / 1000) - KEPT_SECONDS;
+    for (const approval of this.#approvals.values()) {
+      if (approval.expiresAt >= oldest) return;
+      this.#approvals.delete(approval.id);
+      this.#byPayment.delete(`${approval.channelId}/${approval.paymentId}`);
+    }
   }
 
   #keep(approval: Approval): void {

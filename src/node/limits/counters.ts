@@ -1,6 +1,6 @@
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
-import { SpendingAccount } from "./account.ts";
+import { forgetSpending, SpendingAccount } from "./account.ts";
 import { Habit } from "./velocity.ts";
 
 /** Accounts and habits held in memory: about 2 KiB each. Beyond it nobody new is given a budget to spend. */
@@ -51,6 +51,14 @@ export class Counters {
     habit = new Habit(windowMs);
     this.#habits.set(key, habit);
     return habit;
+  }
+
+  /** For a spender that is gone for good: its name never comes again. */
+  async forget(prefix: string): Promise<void> {
+    for (const map of [this.#accounts, this.#habits]) {
+      for (const key of map.keys()) if (key.startsWith(prefix)) map.delete(key);
+    }
+    await forgetSpending(this.#records, prefix);
   }
 
   forgetHabits(): void {

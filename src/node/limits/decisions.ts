@@ -21,7 +21,10 @@ export interface Decision {
   readonly count: number;
 }
 
-export type NewDecision = Omit<Decision, "id" | "time" | "count">;
+export interface NewDecision extends Omit<Decision, "id" | "time" | "count"> {
+  /** Whose flood this would be part of, see `answererOf`. Default: the spender's. */
+  readonly answersAs?: string | undefined;
+}
 
 type Stored = Omit<Decision, "id" | "amount"> & { readonly amount?: string };
 
@@ -68,7 +71,7 @@ export class Decisions {
   /** Writes a decision down; resolves with it once written. What repeats itself is counted instead, and gives undefined. */
   async add(decision: NewDecision, now = Date.now()): Promise<Decision | undefined> {
     this.counts.set(decision.verdict, (this.counts.get(decision.verdict) ?? 0) + 1);
-    const same = `${decision.verdict}/${decision.rule}/${decision.spender ?? ""}/${decision.token ?? ""}`;
+    const same = `${decision.verdict}/${decision.rule}/${decision.answersAs ?? decision.spender ?? ""}/${decision.token ?? ""}`;
     const recent = this.#recent.get(same);
     if (recent !== undefined && now < recent.until && decision.verdict === "refused") {
       recent.stored = { ...recent.stored, count: recent.stored.count + 1 };
@@ -76,7 +79,7 @@ export class Decisions {
       if ((recent.stored.count & (recent.stored.count - 1)) === 0) await this.#put(recent.key, recent.stored);
       return undefined;
     }
-    const { amount, ...rest } = decision;
+    const { amount, answersAs: _, ...rest } = decision;
     const stored: Stored = {
       ...rest,
       time: Math.floor(now / 1000),

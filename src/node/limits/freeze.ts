@@ -17,10 +17,14 @@ export interface Frozen {
 export class Freeze {
   readonly #records: Records;
   #state: Frozen | undefined;
+  #isDurable: boolean;
+  /** The release that is on its way to the disk. */
+  #thawing: symbol | undefined;
 
   private constructor(records: Records, state: Frozen | undefined) {
     this.#records = records;
     this.#state = state;
+    this.#isDurable = state !== undefined;
   }
 
   static async open(records: Records): Promise<Freeze> {
@@ -38,15 +42,29 @@ export class Freeze {
     throw new NodeError({ code: "spending_frozen", fields: { since: BigInt(since), reason } });
   }
 
-  /** Nothing is paid from this call on; resolves once that survives a power cut. Frozen already, it keeps its reason. */
-  async freeze(reason: string): Promise<void> {
-    this.#state ??= { since: Math.floor(Date.now() / 1000), reason };
+  /**
+   * Nothing is paid from this call on; resolves once that survives a power cut, with whether it was this call that
+   * froze. Frozen already, it keeps its reason.
+   */
+  async freeze(reason: string): Promise<boolean> {
+    const isFirst = this.#state === undefined || this.#thawing !== undefined;
+    if (isFirst) this.#state = { since: Math.floor(Date.now() / 1000), reason };
+    // A brake pulled while another is being released stays pulled.
+    this.#thawing = undefined;
+    if (!isFirst && this.#isDurable) return false;
     await this.#records.put(NAMESPACE, KEY, this.#state, { sync: true });
+    this.#isDurable = true;
+    return isFirst;
   }
 
   /** The disk first: a crash must not freeze again what a human has thawed, nor thaw what is still frozen. */
   async thaw(): Promise<void> {
+    const thawing = Symbol();
+    this.#thawing = thawing;
+    this.#isDurable = false;
     await this.#records.delete(NAMESPACE, KEY, { sync: true });
+    if (this.#thawing !== thawing) return;
+    this.#thawing = undefined;
     this.#state = undefined;
   }
 }

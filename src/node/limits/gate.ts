@@ -1,4 +1,4 @@
-import { type Address, type ChannelId, type Hex, toHex } from "../../protocol/index.ts";
+import { type Address, type ChannelId, toHex } from "../../protocol/index.ts";
 import type { ChannelMailbox } from "../channel/mailbox.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
@@ -6,15 +6,23 @@ import type { NodeEvents } from "../events.ts";
 import type { PaidOnce } from "../paidOnce.ts";
 import type { Receipt } from "../payment.ts";
 import type { Records } from "../records.ts";
-import type { Hold, SpendingAccount } from "./account.ts";
 import { type Approval, Approvals } from "./approvals.ts";
-import type { Budget, Spent, Trip } from "./caps.ts";
+import type { Spent } from "./caps.ts";
 import { Counters } from "./counters.ts";
-import { Decisions, type NewDecision } from "./decisions.ts";
+import { type Decision, Decisions, type NewDecision } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
-import { type LimitsPolicy, type OnTrip, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
-import { lineOf, type Spender } from "./spender.ts";
+import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
+import { answererOf, lineOf, type Spender } from "./spender.ts";
 import type { Habit } from "./velocity.ts";
+import {
+  conflict,
+  decisionOf,
+  type Guarded,
+  heldError,
+  judge,
+  type Verdict,
+  type Wanted,
+} from "./verdict.ts";
 
 /** A payment somebody wants made. */
 export interface SpendOrder {
@@ -69,21 +77,10 @@ const UNSENT = new Set([
   "queue_full",
 ]);
 
-/** One set of caps that a payment must pass, and who set them. */
-interface Guarded {
-  readonly key: string;
-  readonly rule: string;
-  readonly caps: Budget;
-  readonly account: SpendingAccount;
-}
-
-interface Wanted {
-  readonly spender: Spender | undefined;
-  readonly peer: Address;
-  readonly token: Address;
-  readonly channelId: ChannelId;
-  readonly amount: bigint;
-  readonly paymentId: Hex;
+/** What a payment under way counts for. */
+interface Held {
+  /** It certainly was not made. */
+  release(): void;
 }
 
 /**
@@ -128,9 +125,10 @@ export class SpendingGate {
 
   /** Stops all spending until it is thawed, from this call on. */
   async freeze(reason: string, spender?: Spender): Promise<void> {
-    const freezing = this.#freeze.freeze(reason);
-    await this.#note({ verdict: "frozen", rule: "freeze", reason, spender: spender?.id });
-    await freezing;
+    // Asked for again it is not noted again: nobody washes the log out with it.
+    if (await this.#freeze.freeze(reason)) {
+      await this.#note({ verdict: "frozen", rule: "freeze", reason, spender: spender?.id });
+    }
   }
 
   async unfreeze(spender?: Spender): Promise<void> {
@@ -146,6 +144,16 @@ export class SpendingGate {
     await this.#note({ verdict: state, rule, reason, spender: spender?.id, peer, channelId, token, amount });
     await this.#tell("approval", approval);
     return approval;
+  }
+
+  /** Decisions by verdict since this process started. */
+  get counts(): ReadonlyMap<Decision["verdict"], number> {
+    return this.decisions.counts;
+  }
+
+  /** Forgets what a spender spent that is gone for good. */
+  forget(spenderId: string): Promise<void> {
+    return this.#counters.forget(`token/${spenderId}/`);
   }
 
   /** What a spender has spent of a token, as far as it is counted. */
@@ -195,21 +203,36 @@ export class SpendingGate {
     const wanted: Wanted = { spender, peer: mailbox.peer, token, channelId, amount, paymentId: toHex(id) };
     await this.#refuseForbidden(wanted);
     const guarded = await this.#guarded(wanted);
-    const holds = await this.#reserve(wanted, guarded);
+    const held = await this.#reserve(wanted, guarded);
+    let isReturned: boolean;
     try {
       for (const { account, caps } of guarded) await account.cover(caps);
-      // The brake may have been pulled while the disk was at work.
-      this.#freeze.assertThawed();
+      isReturned = await this.#isReturned(mailbox, order);
+      // The brake may have been pulled while the disk was at work or the peer away.
+      if (!isReturned) this.#freeze.assertThawed();
     } catch (error) {
-      release(guarded, holds);
+      held.release();
       throw error;
+    }
+    // What a power cut made us forget was charged before that.
+    if (isReturned) {
+      held.release();
+      return this.#parts.pay(order);
     }
     try {
       return await this.#parts.pay(order);
     } catch (error) {
-      if (isUnsent(error, order.signal)) release(guarded, holds);
+      if (isUnsent(error, order.signal)) held.release();
       throw error;
     }
+  }
+
+  /** Waits for a peer that is away; whether it returned this payment then. */
+  async #isReturned(mailbox: ChannelMailbox, { id, signal }: SpendOrder): Promise<boolean> {
+    if (mailbox.session !== undefined) return false;
+    const { stopping } = this.#parts.context;
+    await mailbox.connected(signal === undefined ? stopping : AbortSignal.any([stopping, signal]));
+    return this.#parts.paidOnce.knows(mailbox, id);
   }
 
   /** What no budget could allow: a frozen node, a payee or a token that was not granted. */
@@ -247,83 +270,64 @@ export class SpendingGate {
   }
 
   /** Checks and counts in one turn; nothing of another payment comes in between. */
-  async #reserve(wanted: Wanted, guarded: readonly Guarded[]): Promise<Hold[]> {
+  async #reserve(wanted: Wanted, guarded: readonly Guarded[]): Promise<Held> {
     const now = Date.now();
-    const verdict = this.#judge(wanted, guarded, now);
-    if (verdict === undefined) {
-      for (const habit of this.#habits(wanted)) habit.add(now, wanted.amount);
-      return guarded.map(({ account }) => account.hold(now, wanted.amount));
-    }
-    return this.#act(wanted, verdict);
-  }
-
-  #judge(wanted: Wanted, guarded: readonly Guarded[], now: number): Verdict | undefined {
-    const { amount, channelId, paymentId } = wanted;
-    for (const { rule, caps, account } of guarded) {
-      if (rule !== "budget") continue;
-      const trip = account.check(caps, now, amount);
-      if (trip !== undefined)
-        return { code: "budget_exceeded", rule: `budget.${trip.rule}`, trip, onTrip: "refuse" };
-    }
-    const known = this.approvals.of(channelId, paymentId);
-    if (known !== undefined) {
-      if (known.amount !== amount) throw conflict(paymentId);
-      if (known.state === "approved") return undefined;
-      return { code: "payment_held", rule: known.rule, approval: known };
-    }
-    const { onLimit, velocity } = this.policy;
-    for (const { rule, caps, account } of guarded) {
-      if (rule === "budget") continue;
-      const trip = account.check(caps, now, amount);
-      if (trip !== undefined)
-        return { code: "limit_exceeded", rule: `${rule}.${trip.rule}`, trip, onTrip: onLimit };
-    }
-    if (velocity === undefined) return undefined;
-    const rule = {
-      windowMs: velocity.windowSeconds * 1000,
-      times: velocity.times,
-      floor: this.#policy.floorOf(wanted.token),
+    const { amount } = wanted;
+    const own = this.#habits(wanted);
+    const bench = { approvals: this.approvals, policy: this.#policy, habits: own };
+    const verdict = judge(wanted, guarded, bench, now);
+    if (verdict !== undefined) return this.#act(wanted, verdict);
+    const habits = own.map((habit) => ({ habit, mark: habit.add(now, amount) }));
+    const holds = guarded.map(({ account }) => ({ account, hold: account.hold(now, amount) }));
+    return {
+      release() {
+        for (const { habit, mark } of habits) habit.remove(mark);
+        for (const { account, hold } of holds) account.release(hold);
+      },
     };
-    for (const habit of this.#habits(wanted)) {
-      const trip = habit.check(rule, now, amount);
-      if (trip === undefined) continue;
-      const limit = { rule: "velocity", limit: trip.allowed, spent: trip.recent - amount };
-      return { code: "limit_exceeded", rule: "velocity", trip: limit, onTrip: velocity.onTrip };
-    }
-    return undefined;
   }
 
   /** Carries a refusal out; never returns. */
   async #act(wanted: Wanted, verdict: Verdict): Promise<never> {
     if (verdict.code === "payment_held") throw heldError(verdict.approval);
     const { code, rule, trip, onTrip } = verdict;
-    const { amount } = wanted;
-    const error = new NodeError({
-      code,
-      fields: { rule, limit: trip.limit, spent: trip.spent, amount },
-    });
+    const { amount, spender } = wanted;
+    const fields = { rule, limit: trip.limit, spent: trip.spent, amount };
+    const error = new NodeError({ code, fields });
+    const reason = verdict.why ?? error.message;
     if (onTrip === "hold") {
-      const { spender, ...payment } = wanted;
-      const approval = await this.approvals.hold({
-        ...payment,
-        spender: spender?.id,
-        rule,
-        reason: error.message,
-      });
-      await this.#note(decisionOf(wanted, "held", rule, error.message));
-      await this.#tell("approval", approval);
+      const approval = await this.#hold(wanted, rule, reason);
       throw heldError(approval);
     }
-    await this.#note(decisionOf(wanted, "refused", rule, error.message));
-    if (onTrip === "freeze") await this.freeze(`${rule}: ${error.message}`, wanted.spender);
+    // The brake first: what came with this payment must not slip through while the log is written.
+    const freezing = onTrip === "freeze" ? this.#freeze.freeze(`${rule}: ${reason}`) : undefined;
+    await this.#note(decisionOf(wanted, "refused", rule, reason));
+    if (await freezing) {
+      await this.#note({ verdict: "frozen", rule, reason: `${rule}: ${reason}`, spender: spender?.id });
+    }
     throw error;
   }
 
-  /** Of the peer and of the innermost spender; none while there is no alarm. */
+  async #hold({ spender, ...payment }: Wanted, rule: string, reason: string): Promise<Approval> {
+    const by = { spender: spender?.id, answersAs: answererOf(spender) };
+    const wanted = { ...payment, spender };
+    let approval: Approval;
+    try {
+      approval = await this.approvals.hold({ ...payment, ...by, rule, reason });
+    } catch (error) {
+      await this.#note(decisionOf(wanted, "refused", rule, (error as Error).message));
+      throw error;
+    }
+    await this.#note(decisionOf(wanted, "held", rule, reason));
+    await this.#tell("approval", approval);
+    return approval;
+  }
+
+  /** Of the peer, and of the spender with all that were made from the same; none while there is no alarm. */
   #habits({ spender, peer, token }: Wanted): Habit[] {
     const { velocity } = this.policy;
     if (velocity === undefined) return [];
-    const keys = [`peer/${peer}/${token}`, `token/${spender?.id ?? ""}/${token}`];
+    const keys = [`peer/${peer}/${token}`, `token/${answererOf(spender)}/${token}`];
     return keys.map((key) => this.#counters.habit(key, velocity.windowSeconds * 1000));
   }
 
@@ -338,36 +342,6 @@ export class SpendingGate {
     await context.history.append(name, { ...told, amount: told.amount?.toString() });
     (context.emit as (name: string, told: unknown) => void)(name, told);
   }
-}
-
-type Verdict =
-  | {
-      readonly code: "budget_exceeded" | "limit_exceeded";
-      readonly rule: string;
-      readonly trip: Pick<Trip, "limit" | "spent">;
-      readonly onTrip: OnTrip;
-    }
-  | { readonly code: "payment_held"; readonly rule: string; readonly approval: Approval };
-
-function conflict(paymentId: Hex): NodeError {
-  return new NodeError({ code: "payment_conflict", fields: { paymentId } });
-}
-
-function heldError({ id, state, reason }: Approval): NodeError {
-  return new NodeError({ code: "payment_held", fields: { approval: id, state, reason } });
-}
-
-function decisionOf(
-  { spender, peer, channelId, token, amount }: Wanted,
-  verdict: NewDecision["verdict"],
-  rule: string,
-  reason: string,
-): NewDecision {
-  return { verdict, rule, reason, spender: spender?.id, peer, channelId, token, amount };
-}
-
-function release(guarded: readonly Guarded[], holds: readonly Hold[]): void {
-  for (const [at, { account }] of guarded.entries()) account.release(holds[at]!);
 }
 
 /** A wait that was given up ended before the payment was queued: once queued, a payment waits for no signal. */

@@ -4,6 +4,10 @@ import type { Budget } from "./caps.ts";
 /** On whose behalf is spent: an access token, and behind it those it was made from. Each must allow a payment. */
 export interface Spender {
   readonly id: string;
+  /**
+   * Whom floods and habits are counted against: whoever makes a hundred spenders of one stays one. Undefined: itself.
+   */
+  readonly answersAs?: string | undefined;
   /** Signers that may be paid. Undefined: any. */
   readonly payees?: ReadonlySet<Address> | undefined;
   /** One per token that may be spent. Undefined: no budget, any token. */
@@ -17,4 +21,9 @@ export const MAX_SPENDER_DEPTH = 8;
 /** The spender and those it spends for, innermost first. */
 export function* lineOf(spender: Spender | undefined): Generator<Spender> {
   for (let one = spender; one !== undefined; one = one.parent) yield one;
+}
+
+/** Whom this spender's floods and habits are counted against; empty for the node's own application. */
+export function answererOf(spender: Spender | undefined): string {
+  return spender?.answersAs ?? spender?.id ?? "";
 }

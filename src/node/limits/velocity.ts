@@ -21,6 +21,13 @@ export interface VelocityTrip {
   readonly allowed: bigint;
 }
 
+/** What was added to a habit and may be taken back. */
+export interface HabitMark {
+  readonly time: number;
+  readonly bucket: number;
+  readonly amount: bigint;
+}
+
 /**
  * What one spender usually spends of one token. The alarm in one sentence: within the window more was spent than the
  * floor, and more than `times` what is usually spent in such a window or in one payment, whichever is more.
@@ -55,12 +62,21 @@ export class Habit {
     return recent > allowed ? { recent, usual, allowed } : undefined;
   }
 
-  add(time: number, amount: bigint): void {
+  add(time: number, amount: bigint): HabitMark {
     this.#since ??= time;
     this.#forget(time);
-    this.#window.add(time, amount);
+    const bucket = this.#window.add(time, amount);
     this.#spent += Number(amount);
     this.#payments += 1;
+    return { time: this.#at, bucket, amount };
+  }
+
+  /** It certainly was not spent: nobody makes large payments usual by having them refused. */
+  remove({ time, bucket, amount }: HabitMark): void {
+    this.#window.remove(bucket, amount);
+    const left = Math.exp(Math.min(0, time - this.#at) / HABIT_MS);
+    this.#spent = Math.max(0, this.#spent - Number(amount) * left);
+    this.#payments = Math.max(0, this.#payments - left);
   }
 
   #usual(time: number, age: number): number {

@@ -20,7 +20,7 @@ export const authorizer: Authorizer = {
     const scopes = Object.hasOwn(SECRETS, secret) ? SECRETS[secret] : undefined;
     if (scopes === undefined) throw new ApiError({ code: "unauthenticated", fields: {} });
     if (!scopes.includes(scope)) throw new ApiError({ code: "scope_missing", fields: { scope } });
-    return { accessTokenId: secret, scopes };
+    return { accessTokenId: secret, scopes, spender: { id: secret } };
   },
 };
 
