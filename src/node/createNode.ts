@@ -157,7 +157,9 @@ async function start(ground: Ground): Promise<RivuletNode> {
       attend: (id, wanted) => void (wanted ? channels.attention.add(id) : channels.attention.delete(id)),
     };
     const channels = new Channels(context);
-    const opener = new Opener(context, channels, options.policy ?? {});
+    const opener = new Opener(context, channels, options.policy ?? {}, (peer, token) =>
+      spending.exposureLimit(peer, token),
+    );
     const peers = new Peers(context, channels, opener);
     const { integrity } = database;
     const escrowBlock = options.escrowBlock ?? 0;
@@ -182,7 +184,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const paidOnce = new PaidOnce(database.store);
     const load = (id: ChannelId) => channels.load(id);
     const pay = (order: SpendOrder) => events.pay(order);
-    const spending = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
+    const spending: SpendingGate = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
     const spend: RequestPayerInit["spend"] = (spender, order) => spending.pay(spender, order);
     const { lost } = integrity;
     const { now } = ground;

@@ -90,7 +90,16 @@ export class Opener {
   /** Channels that our application is opening, until they can pay. */
   readonly #opening = new Set<ChannelId>();
 
-  constructor(context: NodeContext, channels: Channels, policy: OpenPolicy) {
+  readonly #exposureLimit: (peer: Address, token: Address) => bigint | undefined;
+
+  /** `exposureLimit`: most of our own money in one channel; undefined: any. */
+  constructor(
+    context: NodeContext,
+    channels: Channels,
+    policy: OpenPolicy,
+    exposureLimit: (peer: Address, token: Address) => bigint | undefined = () => undefined,
+  ) {
+    this.#exposureLimit = exposureLimit;
     this.#context = context;
     this.#channels = channels;
     this.#policy = policy;
@@ -251,8 +260,10 @@ export class Opener {
   }
 
   /** What we promise to deposit: to strangers only while few enough hold such promises. */
-  #matching({ requestedDeposit }: OpenChannelMessage, { remote }: PeerSession): bigint {
-    const most = this.#policy.mostMatchingDeposit ?? 0n;
+  #matching({ requestedDeposit, channel }: OpenChannelMessage, { remote }: PeerSession): bigint {
+    const matching = this.#policy.mostMatchingDeposit ?? 0n;
+    const exposure = this.#exposureLimit(remote.signer, channel.token) ?? matching;
+    const most = exposure < matching ? exposure : matching;
     if (this.pledges.size >= MAX_PLEDGED && !this.#channels.hasFunded(remote.signer)) return 0n;
     return requestedDeposit < most ? requestedDeposit : most;
   }

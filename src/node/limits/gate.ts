@@ -183,6 +183,15 @@ export class SpendingGate {
     }
   }
 
+  /** Most of our own money in one channel; undefined: any. */
+  exposureLimit(peer: Address, token: Address): bigint | undefined {
+    const [node, ofPeer] = [
+      this.#policy.ofNode(token)?.perChannel,
+      this.#policy.ofPeer(peer, token)?.perChannel,
+    ];
+    return node === undefined || (ofPeer !== undefined && ofPeer < node) ? ofPeer : node;
+  }
+
   /** Throws `limit_exceeded` when a channel would hold more of our own money than the policy allows. */
   checkExposure(peer: Address, token: Address, ours: bigint): void {
     for (const [rule, limits] of [

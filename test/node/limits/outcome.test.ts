@@ -1,0 +1,195 @@
+import { randomBytes } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ChannelMailbox } from "../../../src/node/channel/mailbox.ts";
+import type { NodeContext } from "../../../src/node/context.ts";
+import { NodeError } from "../../../src/node/error.ts";
+import { readSpending, SpendingGate, type SpendOrder } from "../../../src/node/limits/gate.ts";
+import type { Spender } from "../../../src/node/limits/spender.ts";
+import type { PaidOnce } from "../../../src/node/paidOnce.ts";
+import type { Receipt } from "../../../src/node/payment.ts";
+import { Records } from "../../../src/node/records.ts";
+import { type Address, type ChannelId, toHex } from "../../../src/protocol/index.ts";
+import { type Database, openDatabaseOn } from "../../../src/store/database.ts";
+import { MemoryMark, newMarkState } from "../../../src/store/mark.ts";
+import { MemoryStore } from "../../../src/store/memoryStore.ts";
+import { SCHEMA } from "../../../src/store/migration.ts";
+
+const token = `0x${"1".repeat(40)}` as Address;
+const peer = `0x${"2".repeat(40)}` as Address;
+const channelId = `0x${"3".repeat(64)}` as ChannelId;
+
+let database: Database;
+let gate: SpendingGate;
+/** What the node below does with a payment that the gate let through. */
+let outcome: (order: SpendOrder) => Promise<Receipt>;
+let known: Set<string>;
+let session: object | undefined;
+/** Resolves when the peer is there. */
+let arrival: Promise<void>;
+
+const paid = async ({ id }: SpendOrder): Promise<Receipt> => {
+  known.add(toHex(id));
+  return { channelId, nonce: 1n, index: 0, paymentId: toHex(id) };
+};
+
+beforeEach(async () => {
+  const mark = new MemoryMark(newMarkState(SCHEMA.version));
+  database = await openDatabaseOn({ store: new MemoryStore(), mark, name: "memory", syncAfterMs: 60_000 });
+  const records = new Records(database.store, database.committer);
+  const context = {
+    records,
+    history: { append: async () => {} },
+    emit: () => {},
+    stopping: new AbortController().signal,
+  } as unknown as NodeContext;
+  session = {};
+  arrival = Promise.resolve();
+  known = new Set();
+  outcome = paid;
+  const mailbox = {
+    peer,
+    state: { terms: { channel: { token } } },
+    get session() {
+      return session;
+    },
+    connected: () => arrival,
+  } as unknown as ChannelMailbox;
+  const paidOnce = {
+    knows: async (_: unknown, id: Uint8Array) => known.has(toHex(id)),
+  } as unknown as PaidOnce;
+  const parts = { context, paidOnce, load: async () => mailbox, pay: (order: SpendOrder) => outcome(order) };
+  gate = new SpendingGate(parts, await readSpending(records));
+});
+afterEach(() => database.close());
+
+const spender: Spender = { id: "s", budgets: [{ token, total: 10n }] };
+const pay = (amount: bigint, id: Uint8Array = randomBytes(16), signal?: AbortSignal) =>
+  gate.pay(spender, { channelId, amount, id, signal });
+const spent = async () => (await gate.spentBy(spender, token)).total;
+
+describe("a payment that fails", () => {
+  it.each([
+    "amount_invalid",
+    "chain_stale",
+    "channel_behind",
+    "channel_not_open",
+    "channel_stopped",
+    "clock_skew",
+    "insufficient_capacity",
+    "payment_conflict",
+    "payment_unpaid",
+    "queue_full",
+  ])("with %s was not sent, and is not charged", async (code) => {
+    outcome = () => Promise.reject(new NodeError({ code, fields: {} } as never));
+    await expect(pay(10n)).rejects.toMatchObject({ code });
+    expect(await spent()).toBe(0n);
+    outcome = paid;
+    await pay(10n);
+  });
+
+  it.each([
+    ["the node stopped", () => new NodeError({ code: "node_stopped", fields: {} })],
+    ["the disk failed", () => Object.assign(new Error("disk"), { code: "disk_full" })],
+    ["something nobody foresaw", () => new TypeError("undefined is not a function")],
+    ["a code of a later version", () => new NodeError({ code: "brand_new", fields: {} } as never)],
+  ])("because %s may have been sent, and counts as spent", async (_, make) => {
+    outcome = () => Promise.reject(make());
+    await expect(pay(10n)).rejects.toThrow();
+    expect(await spent()).toBe(10n);
+    outcome = paid;
+    await expect(pay(1n)).rejects.toMatchObject({ code: "budget_exceeded" });
+  });
+
+  it("after its wait was given up counts as spent unless the wait itself says so", async () => {
+    const giveUp = new AbortController();
+    outcome = async () => {
+      giveUp.abort(new Error("enough"));
+      throw new Error("signed, and nobody answered");
+    };
+    await expect(pay(4n, randomBytes(16), giveUp.signal)).rejects.toThrow("signed");
+    expect(await spent()).toBe(4n);
+    const again = new AbortController();
+    outcome = async () => {
+      again.abort(new Error("enough"));
+      throw again.signal.reason;
+    };
+    await expect(pay(4n, randomBytes(16), again.signal)).rejects.toThrow("enough");
+    expect(await spent()).toBe(4n);
+  });
+});
+
+describe("a payment that comes back with its peer", () => {
+  it("is not charged again, and its receipt is owed though the node is frozen", async () => {
+    const id = randomBytes(16);
+    session = undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    arrival = promise;
+    const paying = pay(10n, id);
+    await expect.poll(spent).toBe(10n);
+    await gate.freeze("meanwhile");
+    known.add(toHex(id));
+    resolve();
+    expect(await paying).toMatchObject({ paymentId: toHex(id) });
+    expect(await spent()).toBe(0n);
+  });
+
+  it("is paid and not refused once its budget is used up", async () => {
+    const id = randomBytes(16);
+    const receipt = await pay(10n, id);
+    expect(await pay(10n, id)).toEqual(receipt);
+    expect(await spent()).toBe(10n);
+    await expect(pay(1n)).rejects.toMatchObject({ code: "budget_exceeded" });
+  });
+});
+
+describe("what is forgotten", () => {
+  it("is gone from memory and disk, and of others nothing", async () => {
+    await pay(6n);
+    const other: Spender = { id: "s2", budgets: [{ token, total: 10n }] };
+    await gate.pay(other, { channelId, amount: 6n, id: randomBytes(16) });
+    await gate.forget("s");
+    expect(await spent()).toBe(0n);
+    expect((await gate.spentBy(other, token)).total).toBe(6n);
+    await expect(gate.pay(other, { channelId, amount: 5n, id: randomBytes(16) })).rejects.toMatchObject({
+      code: "budget_exceeded",
+    });
+  });
+});
+
+describe("the decision", () => {
+  it("takes microseconds", async () => {
+    const limit = 10n ** 30n;
+    await gate.setPolicy({
+      node: [{ token, perDay: limit, perMonth: limit }],
+      peers: [{ peer, token, perHour: limit }],
+      velocity: { windowSeconds: 60, times: 10, floor: [{ token, amount: limit }], onTrip: "hold" },
+      onLimit: "refuse",
+    });
+    let line: Spender = { id: "l0", budgets: [{ token, perDay: limit, total: limit }] };
+    for (let level = 1; level < 4; level++) {
+      line = { id: `l${level}`, parent: line, budgets: [{ token, perPayment: 5n, total: limit }] };
+    }
+    const ids = Array.from({ length: 20_000 }, () => randomBytes(16));
+    outcome = async ({ id }) => ({ channelId, nonce: 1n, index: 0, paymentId: toHex(id) });
+    const run = async (of: Spender | undefined) => {
+      const began = performance.now();
+      for (const id of ids) await gate.pay(of, { channelId, amount: 1n, id });
+      return ((performance.now() - began) / ids.length) * 1000;
+    };
+    await run(line);
+    const guarded = await run(line);
+    await gate.setPolicy({ node: [], peers: [], onLimit: "refuse" });
+    const bare = await run(undefined);
+    console.log(
+      `through the gate: ${guarded.toFixed(1)} µs with four budgets, three limits and the alarm, ${bare.toFixed(1)} µs with none`,
+    );
+    expect(guarded).toBeLessThan(1_000);
+  }, 60_000);
+
+  it("writes nothing where nothing has a budget or a limit", async () => {
+    const before = database.committer.progress.written;
+    for (let i = 0; i < 100; i++)
+      await gate.pay({ id: "free" }, { channelId, amount: 1n, id: randomBytes(16) });
+    expect(database.committer.progress.written).toBe(before);
+  });
+});
