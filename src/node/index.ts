@@ -6,9 +6,11 @@ export type { Backup, BackupOptions, RecoveredChannel, RecoveryStatus } from "./
 export { BackupError, type BackupErrorCode } from "./backup/backupError.ts";
 export {
   type RestoredChannel,
+  type RestoreFromMnemonicOptions,
   type RestoreOptions,
   type RestoreReport,
   restoreBackup,
+  restoreFromMnemonic,
 } from "./backup/restore.ts";
 export type { ChainStatus } from "./chainSync.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";

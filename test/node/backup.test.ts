@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyName } from "../../src/node/backup/proofCopyFile.ts";
-import { restoreBackup } from "../../src/node/backup/restore.ts";
+import { restoreBackup, restoreFromMnemonic } from "../../src/node/backup/restore.ts";
 import type { ChannelInfo } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { collect } from "./support/collect.ts";
@@ -227,6 +227,34 @@ describe("a node whose disk is gone", () => {
     expect(books!.balanced).toBe(true);
   }, 120_000);
 
+  it("is found again by the mnemonic, the chain, the copies and its peer alone", async () => {
+    const proofCopy = { directory: join(root, "alone") };
+    const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
+    const { channelId } = await openBoth(alice, bob);
+    const unpaid = await openBoth(alice, bob);
+    await bob.node.pay({ channelId, amount: 60n });
+    await alice.node.pay({ channelId, amount: 11n });
+    await alice.node.stop();
+    const stopped = Math.floor(Date.now() / 1000);
+    const { mnemonic, chainId, escrow } = alice.options;
+    const known = { mnemonic, chainId, escrow, proofCopy: proofCopy.directory };
+    const unconfirmed = restoreFromMnemonic({ ...known, directory: target(), oldNodeIsGone: false });
+    await expect(unconfirmed).rejects.toMatchObject({ code: "old_node_unconfirmed" });
+    const directory = target();
+    const report = await restoreFromMnemonic({ ...known, directory, oldNodeIsGone: true });
+    expect(report).toMatchObject({ account: alice.node.account, channels: [{ channelId, received: 60n }] });
+    expect(Math.abs(report.channels[0]!.provenThrough - stopped)).toBeLessThanOrEqual(5);
+
+    await alice.restart({}, { directory, proofCopy: undefined });
+    await meet(alice, bob);
+    await alice.node.ready(channelId);
+    await alice.node.ready(unpaid.channelId);
+    expect(await alice.node.channel(channelId)).toMatchObject({ sent: 11n, received: 60n });
+    expect((await alice.node.backup.recovery())?.complete).toBe(true);
+    const closed = await alice.node.close(channelId);
+    expect(closed.paidOut).toEqual([DEPOSIT + 49n, DEPOSIT - 49n]);
+  }, 60_000);
+
   it("says once that the second place fails, pays on meanwhile, and copies when it is back", async () => {
     const proofCopy = { directory: join(root, "broken") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
@@ -236,7 +264,9 @@ describe("a node whose disk is gone", () => {
     await expect.poll(() => alice.warnings, { timeout: 10_000 }).toContain("proof_copy_failed");
     await bob.node.pay({ channelId, amount: 6n });
     await mkdir(proofCopy.directory);
-    await expect.poll(() => readdir(proofCopy.directory), { timeout: 10_000 }).toEqual([copyName(channelId)]);
+    await expect
+      .poll(() => readdir(proofCopy.directory), { timeout: 10_000 })
+      .toEqual([copyName(channelId), "heartbeat"]);
     expect(alice.warnings.filter((code) => code === "proof_copy_failed")).toHaveLength(1);
     await alice.node.stop();
   }, 60_000);

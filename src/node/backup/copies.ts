@@ -13,7 +13,7 @@ import {
   type SignedProof,
 } from "../../protocol/index.ts";
 import { BackupError } from "./backupError.ts";
-import { type CopiedProof, isCopyName, readCopy } from "./proofCopyFile.ts";
+import { type CopiedProof, isCopyName, readCopy, readHeartbeat } from "./proofCopyFile.ts";
 
 interface Ground {
   readonly chainId: bigint;
@@ -25,6 +25,8 @@ interface Ground {
 /** The proofs in the second place, each believed only if its channel's other side signed it. */
 export class Copies {
   readonly #copies = new Map<ChannelId, CopiedProof>();
+  /** Unix milliseconds: when all copies were last known to be the newest. */
+  #heartbeat = 0;
   readonly #taken = new Set<ChannelId>();
   readonly unused: { readonly name: string; readonly reason: string }[] = [];
 
@@ -40,6 +42,7 @@ export class Copies {
       if (copy === undefined || reason !== undefined) copies.unused.push({ name, reason: reason! });
       else copies.#copies.set(copy.channelId, copy);
     }
+    copies.#heartbeat = (await readHeartbeat(directory, secret)) ?? 0;
     return copies;
   }
 
@@ -56,9 +59,12 @@ export class Copies {
     for (const [id, copy] of this.#copies) if (!this.#taken.has(id)) yield adopt(stateOf(copy), copy.proof);
   }
 
-  /** When the copy was written, Unix seconds. */
-  timeOf(id: ChannelId): number {
-    return Math.floor((this.#copies.get(id)?.time ?? 0) / 1000);
+  /** Unix seconds: what a channel had received by then is in its newest proof, given one of `known`. */
+  provenThrough(id: ChannelId, known: number): number {
+    const copied = this.#copies.get(id)?.time ?? 0;
+    // A copy that cannot be used may have been the newest of any channel.
+    const beat = this.unused.length === 0 ? this.#heartbeat : 0;
+    return Math.max(known, Math.floor(Math.max(copied, beat) / 1000));
   }
 }
 

@@ -5,7 +5,10 @@ import { decodeChannelState } from "../../store/channelRecord.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import { syncPath } from "../../store/logWatch.ts";
 import type { StoreReader } from "../../store/store.ts";
-import { copyName, readCopy, writeCopy } from "./proofCopyFile.ts";
+import { copyName, readCopy, writeCopy, writeHeartbeat } from "./proofCopyFile.ts";
+
+/** How often it is said that the copies are the newest, though no payment comes. */
+const BEAT_MS = 60_000;
 
 /** A copy is at most this old, and one busy channel costs one small file per this time. */
 const BATCH_MS = 1_000;
@@ -29,6 +32,7 @@ export class ProofCopy {
   readonly #ours = new Set<ChannelId>();
   /** Channels whose copies are, and of which that was said. */
   readonly #newer = new Set<ChannelId>();
+  #beat: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
@@ -41,6 +45,7 @@ export class ProofCopy {
   /** Copies everything once: what was received while no copy was kept, or was not written before a crash. */
   async open(store: StoreReader, stopping: AbortSignal): Promise<void> {
     stopping.addEventListener("abort", () => void this.stop(), { once: true });
+    this.#beat = setInterval(() => void this.#write(), BEAT_MS).unref();
     await mkdir(this.#init.directory, { recursive: true, mode: 0o700 });
     for await (const [key, value] of store.range(channelRange())) {
       this.note(decodeChannelState(channelIdFromBytes(channelIdOfKey(key)), value));
@@ -58,6 +63,7 @@ export class ProofCopy {
   /** Writes what waits. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearInterval(this.#beat);
     await this.#write();
   }
 
@@ -78,6 +84,7 @@ export class ProofCopy {
     const known = await readCopy(join(directory, copyName(id)), secret).catch(ignoreMissing);
     if (known === undefined || known.proof.nonce <= received.nonce) {
       this.#ours.add(id);
+      this.#newer.delete(id);
       return true;
     }
     if (!this.#newer.has(id)) warn(`the copy of ${id} is newer than the database: restore with the copies`);
@@ -88,13 +95,16 @@ export class ProofCopy {
   /** A second place that fails must not stop the first: it is said once, and tried again. */
   async #writeAll(): Promise<void> {
     const { directory, secret, warn } = this.#init;
+    // What is received from here on is not in this batch.
+    const now = Date.now();
     const batch = [...this.#waiting];
     this.#waiting.clear();
     try {
       for (const [, { state, time }] of batch) {
         if (await this.#mayWrite(state)) await writeCopy(directory, state, time, secret);
       }
-      if (batch.length > 0) await syncPath(directory);
+      if (this.#newer.size === 0) await writeHeartbeat(directory, now, secret);
+      await syncPath(directory);
       this.#failing = false;
     } catch (error) {
       for (const [id, waiting] of batch) if (!this.#waiting.has(id)) this.#waiting.set(id, waiting);

@@ -5,6 +5,7 @@ import { deriveKeys } from "../../crypto/keys.ts";
 import {
   type Address,
   addressFromBytes,
+  addressOfPublicKey,
   type ChannelId,
   type ChannelState,
   channelIdFromBytes,
@@ -22,7 +23,7 @@ import { encodeLoss } from "../../store/loss.ts";
 import { newMarkState } from "../../store/mark.ts";
 import { SCHEMA } from "../../store/migration.ts";
 import type { Entry, Op, Store } from "../../store/store.ts";
-import { type BackupManifest, unpackContent } from "./backupContent.ts";
+import { type BackupManifest, type UnpackedContent, unpackContent } from "./backupContent.ts";
 import { BackupError } from "./backupError.ts";
 import { BASELINE, type StoredBaseline, type StoredRestore } from "./baseline.ts";
 import { adopt, Copies } from "./copies.ts";
@@ -59,10 +60,7 @@ const UNKNOWNS: readonly Unknown[] = [
 /** Written at once while restoring. */
 const BATCH_BYTES = 1 << 20;
 
-export interface RestoreOptions {
-  /** The backup, piece by piece. */
-  readonly file: AsyncIterable<Uint8Array>;
-  readonly password: string;
+interface Target {
   /** Where the new database goes: missing or empty. */
   readonly directory: string;
   /** The directory of `NodeOptions.proofCopy`, if the old node kept one. */
@@ -73,6 +71,19 @@ export interface RestoreOptions {
    */
   readonly oldNodeIsGone: boolean;
   readonly signal?: AbortSignal;
+}
+
+export interface RestoreOptions extends Target {
+  /** The backup, piece by piece. */
+  readonly file: AsyncIterable<Uint8Array>;
+  readonly password: string;
+}
+
+/** Where there is no backup: what everything else can be found with. */
+export interface RestoreFromMnemonicOptions extends Target {
+  readonly mnemonic: string;
+  readonly chainId: bigint;
+  readonly escrow: Address;
 }
 
 /** Where a channel stands after the restore, before anybody was asked. Amounts in the token's base unit. */
@@ -99,7 +110,7 @@ export interface RestoreReport {
   readonly chainId: bigint;
   readonly escrow: Address;
   readonly account: Address;
-  /** Unix seconds. */
+  /** When the backup was made, Unix seconds; 0 without one. */
   readonly createdAt: number;
   readonly channels: readonly RestoredChannel[];
   /** What nothing here can tell. */
@@ -113,7 +124,42 @@ export interface RestoreReport {
  * the node that is started on it signs nothing for up to an hour, and on no channel before its peer has returned this
  * node's own newest proofs. Throws `BackupError`, and then leaves nothing behind.
  */
-export async function restoreBackup(options: RestoreOptions): Promise<RestoreReport> {
+export function restoreBackup(options: RestoreOptions): Promise<RestoreReport> {
+  return restore(options, () => unpackContent(unseal(options.file, options.password)));
+}
+
+/**
+ * As {@link restoreBackup}, without a backup: the copies of the second place, if there are any, and what the chain and
+ * the peers know. A node that is simply started with the mnemonic on an empty directory would look for no channels.
+ */
+export function restoreFromMnemonic(options: RestoreFromMnemonicOptions): Promise<RestoreReport> {
+  return restore(options, async () => ({ manifest: await manifestOf(options), entries: nothing() }));
+}
+
+async function* nothing(): AsyncGenerator<Entry> {}
+
+async function manifestOf({
+  mnemonic,
+  chainId,
+  escrow,
+}: RestoreFromMnemonicOptions): Promise<BackupManifest> {
+  const crypto = await createCrypto();
+  const keys = deriveKeys(mnemonic);
+  const addressOf = (key: Uint8Array) => addressOfPublicKey(crypto.ecdsa.publicKey(key), crypto.keccak256);
+  return {
+    createdAt: 0,
+    mnemonic,
+    chainId: chainId.toString(),
+    escrow: escrow.toLowerCase() as Address,
+    account: addressOf(keys.account),
+    signer: addressOf(keys.signer),
+    schema: SCHEMA.version,
+    losses: 0,
+    config: "",
+  };
+}
+
+async function restore(options: Target, open: () => Promise<UnpackedContent>): Promise<RestoreReport> {
   if (options.oldNodeIsGone !== true) throw new BackupError("old_node_unconfirmed");
   const directory = resolve(options.directory);
   await assertEmpty(directory);
@@ -121,7 +167,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreRep
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { recursive: true, mode: 0o700 });
   try {
-    const report = await restoreInto(fresh, options);
+    const report = await restoreInto(fresh, await open(), options);
     await syncPath(fresh);
     await rmdir(directory).catch(() => {});
     await rename(fresh, directory);
@@ -141,8 +187,11 @@ async function assertEmpty(directory: string): Promise<void> {
   }
 }
 
-async function restoreInto(fresh: string, options: RestoreOptions): Promise<RestoreReport> {
-  const { manifest, entries } = await unpackContent(unseal(options.file, options.password));
+async function restoreInto(
+  fresh: string,
+  { manifest, entries }: UnpackedContent,
+  options: Target,
+): Promise<RestoreReport> {
   if (manifest.schema > SCHEMA.version) throw new BackupError("backup_newer");
   const crypto = await createCrypto();
   const keys = deriveKeys(manifest.mnemonic);
@@ -207,7 +256,7 @@ class Restorer {
       else await this.#put(key, value);
     }
     for (const state of this.#copies.rest()) {
-      await this.#keep(state, 1, "copy", this.#copies.timeOf(state.id));
+      await this.#keep(state, 1, "copy", this.#copies.provenThrough(state.id, 0));
     }
     const restore: StoredRestore = { restoredAt: Math.floor(Date.now() / 1000), backupCreatedAt: createdAt };
     await this.#record(BASELINE.restore, "newest", restore);
@@ -218,7 +267,7 @@ class Restorer {
   async #channel(key: Uint8Array, value: Uint8Array): Promise<void> {
     const state = decodeChannelState(channelIdFromBytes(channelIdOfKey(key)), value);
     const copy = this.#copies.take(state);
-    const time = copy === undefined ? this.#manifest.createdAt : this.#copies.timeOf(state.id);
+    const time = this.#copies.provenThrough(state.id, this.#manifest.createdAt);
     const from = copy === undefined ? "backup" : "copy";
     await this.#keep(copy === undefined ? state : adopt(state, copy), channelSequence(value), from, time);
   }
