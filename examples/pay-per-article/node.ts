@@ -1,4 +1,6 @@
 // The few calls of a node's HTTP API that this example needs.
+import { setTimeout as sleep } from "node:timers/promises";
+import { EventSourceParserStream } from "eventsource-parser/stream";
 
 /** A node of the development network, as `rivulet-dev.json` describes it. */
 export interface NodePlace {
@@ -33,12 +35,35 @@ export async function pay(
   await call(node, "POST", "/v1/payments", { "idempotency-key": key }, payment);
 }
 
-/** The newest received payments. They are final: the node holds the payer's signature on its disk. */
-export async function received(node: NodePlace): Promise<readonly Payment[]> {
-  const { items } = (await call(node, "GET", "/v1/payments?direction=received&limit=100")) as {
-    items: readonly Payment[];
-  };
-  return items;
+/** How long to wait before asking a node again that went away, milliseconds. */
+const RETRY_MS = 1_000;
+
+/**
+ * Received payments as they come, each final: the node holds the payer's signature on its disk. Ends when `signal`
+ * aborts; over a node's restart nothing is missed, because it goes on behind the last cursor it saw.
+ */
+export async function* received(node: NodePlace, signal: AbortSignal): AsyncGenerator<Payment> {
+  // From the oldest event the node has kept: what came before we asked is told too.
+  let after = "0";
+  while (!signal.aborted) {
+    try {
+      const response = await fetch(`${node.api.url}/v1/events?types=payment&after=${encodeURIComponent(after)}`, {
+        headers: { authorization: `Bearer ${node.api.token}` },
+        signal,
+      });
+      if (response.body === null || !response.ok) throw new Error(`the node answered ${response.status}`);
+      const events = response.body
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream());
+      for await (const { id, data } of events) {
+        if (id !== undefined) after = id;
+        const { payment } = JSON.parse(data) as { payment?: Payment & { direction: string } };
+        if (payment?.direction === "received") yield payment;
+      }
+    } catch {
+      if (!signal.aborted) await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
+    }
+  }
 }
 
 async function call(

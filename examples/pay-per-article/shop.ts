@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Network, received } from "./node.ts";
 
 const ARTICLES: Readonly<Record<string, { readonly text: string; readonly price: bigint }>> = {
@@ -15,8 +16,11 @@ const MAX_ORDERS = 10_000;
 interface Order {
   readonly article: string;
   readonly price: bigint;
-  paid: boolean;
+  readonly paid: PromiseWithResolvers<true>;
 }
+
+/** The reader may be back before its payment's event is here, milliseconds. */
+const PATIENCE_MS = 1_000;
 
 /** Starts the shop of a network's second node; `port` 0 lets the system choose. */
 export async function startShop(network: Network, port: number): Promise<Server> {
@@ -24,15 +28,14 @@ export async function startShop(network: Network, port: number): Promise<Server>
   const token = network.contracts.usdc.address;
   const orders = new Map<string, Order>();
 
-  const isPaid = async (reference: string, order: Order): Promise<boolean> => {
-    if (order.paid) return true;
-    const payments = await received(node!);
-    order.paid = payments.some(
-      (payment) =>
-        payment.reference === reference && payment.token === token && BigInt(payment.amount) >= order.price,
-    );
-    return order.paid;
+  const watching = new AbortController();
+  const watch = async () => {
+    for await (const { reference = "", token: paidIn, amount } of received(node!, watching.signal)) {
+      const order = orders.get(reference);
+      if (order !== undefined && paidIn === token && BigInt(amount) >= order.price) order.paid.resolve(true);
+    }
   };
+  void watch();
 
   const answer = async (path: string): Promise<[status: number, body: unknown]> => {
     const { pathname, searchParams } = new URL(path, "http://shop");
@@ -41,10 +44,13 @@ export async function startShop(network: Network, port: number): Promise<Server>
     if (article === undefined) return [404, { error: "no such article" }];
     const reference = searchParams.get("reference") ?? "";
     const order = orders.get(reference);
-    if (order?.article === name && (await isPaid(reference, order))) return [200, { text: article.text }];
+    if (order?.article === name) {
+      const paid = await Promise.race([order.paid.promise, sleep(PATIENCE_MS, false)]);
+      if (paid) return [200, { text: article.text }];
+    }
     const fresh = `0x${randomBytes(32).toString("hex")}`;
     if (orders.size >= MAX_ORDERS) orders.delete(orders.keys().next().value!);
-    orders.set(fresh, { article: name, price: article.price, paid: false });
+    orders.set(fresh, { article: name, price: article.price, paid: Promise.withResolvers() });
     return [402, { peer: node!.signer, token, amount: String(article.price), reference: fresh }];
   };
 
@@ -55,6 +61,7 @@ export async function startShop(network: Network, port: number): Promise<Server>
         response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
       });
   });
+  server.once("close", () => watching.abort());
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return server;
 }
