@@ -47,10 +47,13 @@ export async function* received(node: NodePlace, signal: AbortSignal): AsyncGene
   let after = "0";
   while (!signal.aborted) {
     try {
-      const response = await fetch(`${node.api.url}/v1/events?types=payment&after=${encodeURIComponent(after)}`, {
-        headers: { authorization: `Bearer ${node.api.token}` },
-        signal,
-      });
+      const response = await fetch(
+        `${node.api.url}/v1/events?types=payment&after=${encodeURIComponent(after)}`,
+        {
+          headers: { authorization: `Bearer ${node.api.token}` },
+          signal,
+        },
+      );
       if (response.body === null || !response.ok) throw new Error(`the node answered ${response.status}`);
       const events = response.body
         .pipeThrough(new TextDecoderStream())

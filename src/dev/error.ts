@@ -24,7 +24,7 @@ type DevFailure = {
 
 const EXPLANATIONS: Readonly<Record<DevErrorCode, string>> = {
   option_invalid: "an option makes no sense",
-  hardhat_missing: "the development chain is Hardhat's, and Hardhat is not installed; install it",
+  hardhat_missing: "the development chain is Hardhat's, and Hardhat 3 is not installed; install it",
   port_taken: "another program listens on this port; end it, or choose another port with the option",
   state_in_use: "another development network runs on this directory",
   state_damaged: "the record of the chain cannot be read; begin anew with another directory",

@@ -58,7 +58,10 @@ async function importHardhat(): Promise<typeof import("hardhat/hre")> {
   try {
     return await import("hardhat/hre");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new DevError({ code: "hardhat_missing", fields: { command: "npm install --save-dev hardhat" } });
+    // The second: Hardhat 2, which has no such entry.
+    const missing = ["ERR_MODULE_NOT_FOUND", "ERR_PACKAGE_PATH_NOT_EXPORTED"];
+    if (!missing.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    const fields = { command: "npm install --save-dev hardhat" };
+    throw new DevError({ code: "hardhat_missing", fields }, { cause: error });
   }
 }

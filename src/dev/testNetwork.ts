@@ -51,7 +51,7 @@ export interface TestNetworkInit {
  */
 export class TestNetwork implements AsyncDisposable {
   readonly contracts: DevContracts = DEV_CONTRACTS;
-  /** For applications and their tests: with coins, and unlocked on the chain. Nodes have others. */
+  /** For applications and their tests; Hardhat's default accounts, with coins and unlocked. Nodes have others. */
   readonly accounts: readonly DevAccount[] = Array.from({ length: USER_ACCOUNTS }, (_, i) => devAccount(i));
   /** The chain, as EIP-1193 has it. `evm_snapshot` and `evm_revert` take the nodes along. */
   readonly provider: Provider;

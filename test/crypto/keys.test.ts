@@ -37,6 +37,19 @@ describe("deriveKeys", () => {
     }).toEqual(GOLDEN);
   });
 
+  it("gives each index keys of its own, the account as wallets count them", () => {
+    const keys = [0, 1, 7].map((index) => deriveKeys(JUNK, index));
+    const accounts = [0, 1, 7].map(
+      (index) => HDNodeWallet.fromPhrase(JUNK, undefined, `m/44'/60'/0'/0/${index}`).privateKey,
+    );
+    expect(keys.map(({ account }) => toHex(account))).toEqual(accounts);
+    expect(keys[0]).toEqual(deriveKeys(JUNK));
+    expect(new Set(keys.flatMap((each) => Object.values(each).map(toHex))).size).toBe(9);
+    for (const index of [-1, 0.5, 2 ** 31, Number.NaN]) {
+      expect(() => deriveKeys(JUNK, index)).toThrow(RangeError);
+    }
+  });
+
   it("equals ethers on random mnemonics of 12 and 24 words", () => {
     const entropies = fc
       .constantFrom(16, 32)
