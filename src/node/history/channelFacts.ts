@@ -45,19 +45,52 @@ export class ChannelFactsReader {
   }
 
   async facts(id: ChannelId): Promise<ChannelFacts | undefined> {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const state = await this.state(id);
+    return this.#known.get(id) ?? this.#learn(await this.state(id));
+  }
+
+  /** Many channels as they are now, with one read. Channels that are not known are left out. */
+  async states(ids: Iterable<ChannelId>): Promise<Map<ChannelId, ChannelState>> {
+    const wanted = [...new Set(ids)];
+    const absent = wanted.filter((id) => this.#loaded(id) === undefined);
+    const read = await this.#store.getMany(absent.map((id) => channelKey(channelIdToBytes(id))));
+    const found = new Map(absent.map((id, at) => [id, read[at]]));
+    const states = new Map<ChannelId, ChannelState>();
+    for (const id of wanted) {
+      const bytes = found.get(id);
+      const state = this.#loaded(id) ?? (bytes && decodeChannelState(id, bytes));
+      if (state !== undefined) states.set(id, state);
+    }
+    return states;
+  }
+
+  /** The facts of many channels, with one read of those that are not known yet. */
+  async allFacts(ids: Iterable<ChannelId>): Promise<Map<ChannelId, ChannelFacts>> {
+    const all = new Map<ChannelId, ChannelFacts>();
+    const unknown: ChannelId[] = [];
+    for (const id of ids) {
+      const known = this.#known.get(id);
+      if (known === undefined) unknown.push(id);
+      else all.set(id, known);
+    }
+    if (unknown.length > 0) {
+      for (const [id, state] of await this.states(unknown)) all.set(id, this.#learn(state));
+    }
+    return all;
+  }
+
+  #learn(state: ChannelState): ChannelFacts;
+  #learn(state: ChannelState | undefined): ChannelFacts | undefined;
+  #learn(state: ChannelState | undefined): ChannelFacts | undefined {
     if (state === undefined) return undefined;
     const facts: ChannelFacts = {
-      channelId: id,
+      channelId: state.id,
       idBytes: state.idBytes,
       side: state.side,
       peer: addressFromBytes(state.counterpartySigner),
       token: state.terms.channel.token,
     };
     if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(id, facts);
+    this.#known.set(state.id, facts);
     return facts;
   }
 }

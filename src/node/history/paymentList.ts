@@ -6,7 +6,6 @@ import { NodeError } from "../error.ts";
 import type { ChannelFacts, ChannelFactsReader } from "./channelFacts.ts";
 import {
   type Direction,
-  directionOf,
   finalThrough,
   indexed,
   type ListedPayment,
@@ -21,7 +20,8 @@ import {
   type TimeSpot,
   timeCursor,
 } from "./paymentCursor.ts";
-import { decodeRun, type IndexedRun } from "./paymentIndex.ts";
+import type { IndexedRun } from "./paymentIndex.ts";
+import { type ReadRun, readRuns, wantsChannel } from "./runPage.ts";
 import { type StoredUpdate, stored, updatesDown } from "./updatePages.ts";
 
 /** Payments on one page. */
@@ -146,22 +146,22 @@ export class PaymentList {
   }
 
   async #ofChannel(id: ChannelId, query: PaymentsQuery, filling: Filling): Promise<string | undefined> {
-    const { channels, store } = this.#init;
+    const { channels } = this.#init;
     const facts = await channels.facts(id);
     const state = await channels.state(id);
-    if (facts === undefined || state === undefined || !wants(query, facts)) return undefined;
+    if (facts === undefined || state === undefined || !wantsChannel(query, facts)) return undefined;
     const start = query.cursor === undefined ? startOf(state) : parseChannelCursor(query.cursor);
     const lines = { sent: start.sent, received: start.received };
     const open = (direction: Direction) => {
       const isWanted = query.direction === undefined || query.direction === direction;
-      return this.#down(store, state, facts, payerOf(facts, direction), isWanted ? lines[direction] : END);
+      return this.#down(state, facts, payerOf(facts, direction), isWanted ? lines[direction] : END);
     };
     const streams = { sent: open("sent"), received: open("received") };
     const heads = {
       sent: (await streams.sent.next()).value,
       received: (await streams.received.next()).value,
     };
-    while (filling.items.length < filling.limit && filling.lookedAt < MAX_LOOKED_AT) {
+    while (!isOver(filling)) {
       const { sent, received } = heads;
       if (sent === undefined && received === undefined) return undefined;
       const sentIsNewer =
@@ -177,18 +177,19 @@ export class PaymentList {
 
   /** Updates of one direction from `spot` down to `floor`. Received evidence that the chain has not recorded is no payment. */
   async *#down(
-    store: StoreReader,
     state: ChannelState,
     facts: ChannelFacts,
     payer: Side,
     spot: Spot,
     floor = 1n,
+    single?: StoredUpdate,
   ): AsyncGenerator<Head, undefined> {
     const through = finalThrough(state, payer);
     const isSent = payer === facts.side;
     let top = spot.index > 0 ? spot.nonce : spot.nonce - 1n;
     if (!isSent && top > through) top = through;
-    for await (const update of updatesDown(store, facts.idBytes, payer, floor, top)) {
+    const updates = single === undefined || top < floor ? undefined : [single];
+    for await (const update of updates ?? updatesDown(this.#init.store, facts.idBytes, payer, floor, top)) {
       const { nonce } = update.update.proof;
       const below = spot.index > 0 && nonce === spot.nonce ? spot.index : undefined;
       yield { facts, payer, stored: update, final: nonce <= through, below };
@@ -203,18 +204,17 @@ export class PaymentList {
     let lt = end;
     let resume = query.cursor === undefined ? undefined : parseTimeCursor(query.cursor);
     if (resume !== undefined && compareKeys(keyBehind(resume), lt) < 0) lt = keyBehind(resume);
-    const states = new Map<ChannelId, ChannelState | undefined>();
+    const { store, channels } = this.#init;
     for (;;) {
-      const runs: IndexedRun[] = [];
-      const range = { gte, lt, reverse: true, limit: RUNS };
-      for await (const [key, value] of this.#init.store.range(range)) runs.push(decodeRun(key, value));
-      for (const run of runs) {
-        const spot = resume !== undefined && isSame(run, resume) ? resume : undefined;
+      const room = query.label === undefined ? filling.limit - filling.items.length : RUNS;
+      const runs = await readRuns(store, channels, { gte, lt, limit: RUNS }, query, room);
+      for (const read of runs) {
+        const spot = resume !== undefined && isSame(read.run, resume) ? resume : undefined;
         resume = undefined;
-        const reached = await this.#takeRun(run, spot, query, filling, states);
-        if (reached !== undefined) return timeCursor({ ...run, ...reached });
+        const reached = await this.#takeRun(read, spot, filling);
+        if (reached !== undefined) return timeCursor({ ...read.run, ...reached });
       }
-      const last = runs.at(-1);
+      const last = runs.at(-1)?.run;
       if (last === undefined || runs.length < RUNS) return undefined;
       lt = keyOf(last);
     }
@@ -222,29 +222,20 @@ export class PaymentList {
 
   /** Takes what is wanted of one run; where it stopped, if the page is full or enough was looked at. */
   async #takeRun(
-    run: IndexedRun,
+    { run, facts, state, single }: ReadRun,
     spot: Spot | undefined,
-    query: PaymentsQuery,
     filling: Filling,
-    states: Map<ChannelId, ChannelState | undefined>,
   ): Promise<Spot | undefined> {
-    const { channels, store } = this.#init;
     const start = spot ?? { nonce: run.to + 1n, index: 0 };
-    if (filling.items.length >= filling.limit || filling.lookedAt >= MAX_LOOKED_AT) return start;
+    if (isOver(filling)) return start;
     filling.lookedAt++;
-    if (query.channelId !== undefined && query.channelId !== run.channelId) return undefined;
-    const facts = await channels.facts(run.channelId);
-    if (facts === undefined || !wants(query, facts)) return undefined;
-    const direction = directionOf(facts, run.payer);
-    if (query.direction !== undefined && query.direction !== direction) return undefined;
-    if (!states.has(run.channelId)) states.set(run.channelId, await channels.state(run.channelId));
-    const state = states.get(run.channelId);
-    if (state === undefined) return undefined;
-    for await (const head of this.#down(store, state, facts, run.payer, start, run.from)) {
+    if (facts === undefined) return undefined;
+    // One beyond those that were read ahead: they were not enough.
+    const known = state ?? (await this.#init.channels.state(run.channelId));
+    if (known === undefined) return undefined;
+    for await (const head of this.#down(known, facts, run.payer, start, run.from, single)) {
       const reached = await this.#take(head, filling);
-      const { nonce } = head.stored.update.proof;
-      if (filling.items.length < filling.limit && filling.lookedAt < MAX_LOOKED_AT) continue;
-      return { nonce, index: reached };
+      if (isOver(filling)) return { nonce: head.stored.update.proof.nonce, index: reached };
     }
     return undefined;
   }
@@ -252,7 +243,6 @@ export class PaymentList {
   /** Takes payments of one update, newest first, as far as the page has room; below which index it stopped. */
   async #take(head: Head, filling: Filling): Promise<number> {
     const { facts, payer, final, below, stored: update } = head;
-    filling.lookedAt++;
     const room = filling.limit - filling.items.length;
     const transfers = [...indexed(update.update.entries)].slice(0, below).reverse();
     const { label } = filling;
@@ -261,6 +251,8 @@ export class PaymentList {
       label === undefined
         ? transfers.slice(0, room)
         : transfers.filter(([, { applicationId }]) => applicationId);
+    // A label costs a read of its own.
+    filling.lookedAt += label === undefined ? 1 : 1 + looked.length;
     const payments = await this.#init.labelled(
       looked.map(([index, transfer]) => ({ facts, payer, ...update, index, transfer, final })),
     );
@@ -269,6 +261,10 @@ export class PaymentList {
     filling.items.push(...found);
     return found.length === room ? found.at(-1)!.index : 0;
   }
+}
+
+function isOver({ items, limit, lookedAt }: Filling): boolean {
+  return items.length >= limit || lookedAt >= MAX_LOOKED_AT;
 }
 
 /** Where nothing comes behind. */
@@ -292,12 +288,4 @@ function keyBehind(run: TimeSpot): Uint8Array {
 
 function isSame(run: IndexedRun, { time, channelId, payer, from }: TimeSpot): boolean {
   return run.time === time && run.channelId === channelId && run.payer === payer && run.from === from;
-}
-
-function wants({ channelId, peer, token }: PaymentsQuery, facts: ChannelFacts): boolean {
-  return (
-    (channelId === undefined || channelId === facts.channelId) &&
-    (peer === undefined || peer === facts.peer) &&
-    (token === undefined || token === facts.token)
-  );
 }
