@@ -53,8 +53,12 @@ export class Daemon {
     return this.#stopping !== undefined;
   }
 
+  /** Somebody asked for the stop, here or through the API; else the node stopped because it could not go on. */
+  stopWanted = false;
+
   /** Takes no new calls, lets running ones finish for a while, then stops the node. Nothing is cut off in the middle. */
   stop(): Promise<void> {
+    this.stopWanted ||= !this.node.stopping.aborted;
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }

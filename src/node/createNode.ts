@@ -231,6 +231,7 @@ function createHost(
     escrow: options.escrow,
     crypto,
     listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
+    ...(options.announce && { announce: options.announce }),
     isKnown: (remote) => parts().channels.hasFunded(remote),
     log,
     handlers: {

@@ -34,6 +34,8 @@ export interface NodeOptions {
   readonly escrowBlock?: number;
   /** Multiaddrs to listen on. Default `/ip4/127.0.0.1/tcp/0`. */
   readonly listen?: readonly string[];
+  /** Multiaddrs to tell others instead, where those it listens on cannot be reached from outside. Default: those. */
+  readonly announce?: readonly string[];
   /** Blocks until a deposit counts. Default 12; 1 is for chains that mine on demand. */
   readonly confirmations?: number;
   /** Sign no payment while the newest block is older than this many seconds. Default 600; `"never"` for chains that mine on demand. */

@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+import { loadConfiguration } from "../config/load.ts";
+import { SETTINGS } from "../config/settings.ts";
+import { flagValue, type Run } from "../run.ts";
+
+const EXAMPLE = `
+Examples:
+  $ rivulet config
+  $ rivulet config --json | jq '.settings[] | select(.source != "default")'
+`;
+
+export function registerConfig(program: Command, run: Run): void {
+  program
+    .command("config")
+    .description("show every setting, its value and where it came from")
+    .addHelpText("after", EXAMPLE)
+    .action(
+      run(async (shell, _options: object, command: Command) => {
+        const options = command.optsWithGlobals<{ config?: string }>();
+        const flags = Object.fromEntries(
+          Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
+        );
+        const { resolved, file, fileExists } = await loadConfiguration({
+          flags,
+          env: process.env,
+          file: options.config,
+        });
+        const shown = resolved.map(({ setting, value, source, place }) => ({
+          key: setting.key,
+          value: setting.secret === true ? redacted(value) : (value ?? null),
+          source,
+          place: place ?? null,
+          help: setting.help,
+        }));
+        const rows = shown.map(({ key, value, source, place }) => [
+          key,
+          value === null ? "" : Array.isArray(value) ? value.join(", ") : String(value),
+          source === "file" || place === null ? source : place,
+        ]);
+        const found = fileExists ? file : `${file} (not there)`;
+        shell.result(
+          { file, fileExists, settings: shown },
+          `${shell.table(["setting", "value", "from"], rows)}\n\nfile: ${found}`,
+        );
+      }),
+    );
+}
+
+/** A URL may hold a key anywhere behind its host. */
+function redacted(value: unknown): unknown {
+  if (!Array.isArray(value)) return value === undefined ? null : "(set)";
+  return value.map((url) => {
+    try {
+      const { protocol, host } = new URL(String(url));
+      return `${protocol}//${host}/…`;
+    } catch {
+      return "(set)";
+    }
+  });
+}

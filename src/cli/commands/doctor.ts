@@ -1,0 +1,219 @@
+import { access, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { Eth } from "../../chain/eth.ts";
+import { Rpc } from "../../chain/rpc.ts";
+import { ApiProblem } from "../../client/problem.ts";
+import { formatUnits } from "../amounts.ts";
+import { chainOf, DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
+import { EXIT } from "../exitCodes.ts";
+import type { Run } from "../run.ts";
+import type { Shell } from "../shell.ts";
+import { spanText } from "../text.ts";
+
+const EXAMPLE = `
+Examples:
+  $ rivulet doctor
+  $ rivulet doctor --json | jq '.checks[] | select(.state != "ok")'
+`;
+
+type State = "ok" | "warn" | "fail";
+
+interface Check {
+  readonly name: string;
+  readonly state: State;
+  readonly detail: string;
+  readonly action?: string;
+}
+
+/** How long a server or the node may keep the doctor waiting. */
+const PATIENCE_MS = 5_000;
+
+/** Seconds by which this machine's clock and the chain's newest block may differ on a live chain. */
+const SKEW = 120;
+
+/** Bytes below which a disk is nearly full. */
+const LOW_DISK = 1_000_000_000n;
+
+export function registerDoctor(program: Command, run: Run): void {
+  program
+    .command("doctor")
+    .description("look at everything that can be wrong, and say what to do about it")
+    .addHelpText("after", EXAMPLE)
+    .action(run(doctor));
+}
+
+async function doctor(shell: Shell): Promise<void> {
+  const checks: Check[] = [];
+  for (const look of [runtime, configuration, keys, disk, chain, node]) checks.push(...(await look(shell)));
+  const marks = { ok: "ok  ", warn: "WARN", fail: "FAIL" } as const;
+  const text = checks
+    .map(({ name, state, detail, action }) => {
+      const first = `${marks[state]}  ${name}: ${detail}`;
+      return action === undefined ? first : `${first}\n      → ${action}`;
+    })
+    .join("\n");
+  const worst = checks.some(({ state }) => state === "fail");
+  shell.result({ healthy: !worst, checks }, text);
+  if (worst) process.exitCode = EXIT.found;
+}
+
+async function runtime(): Promise<Check[]> {
+  const [major, minor] = process.versions.node.split(".").map(Number) as [number, number];
+  const good = major > 22 || (major === 22 && minor >= 13);
+  const name = "Node.js";
+  if (good) return [{ name, state: "ok", detail: process.versions.node }];
+  return [
+    { name, state: "fail", detail: `${process.versions.node} is too old`, action: "Install 22.13 or newer." },
+  ];
+}
+
+async function configuration({ settings }: Shell): Promise<Check[]> {
+  const name = "configuration";
+  try {
+    const { chainId, preset } = chainOf(settings);
+    const missing = [
+      ...(settings.rpc.length === 0 ? ["chain.rpc"] : []),
+      ...(settings.escrow === undefined ? ["chain.escrow"] : []),
+    ];
+    if (missing.length > 0) {
+      return [
+        { name, state: "fail", detail: `${missing.join(" and ")} not set`, action: "Run `rivulet init`." },
+      ];
+    }
+    return [{ name, state: "ok", detail: `${preset?.title ?? "chain"} (${chainId})` }];
+  } catch (error) {
+    return [{ name, state: "fail", detail: (error as Error).message, action: "Run `rivulet init`." }];
+  }
+}
+
+/** Any right of the group or of others. */
+const OTHERS = 0o077;
+
+async function keys({ settings }: Shell): Promise<Check[]> {
+  const path = join(settings.dataDir, KEYSTORE);
+  const name = "keystore";
+  try {
+    const { mode } = await stat(path);
+    if ((mode & OTHERS) === 0 || process.platform === "win32") return [{ name, state: "ok", detail: path }];
+    const action = `chmod 600 ${path}`;
+    return [{ name, state: "fail", detail: `others may read ${path}`, action }];
+  } catch {
+    return [{ name, state: "fail", detail: `no keys in ${path}`, action: "Run `rivulet init`." }];
+  }
+}
+
+async function disk({ settings }: Shell): Promise<Check[]> {
+  const name = "disk";
+  try {
+    await access(settings.dataDir);
+    const { bavail, bsize } = await statfs(settings.dataDir, { bigint: true });
+    const free = bavail * bsize;
+    const detail = `${free / 1_000_000n} MB free for ${join(settings.dataDir, DATABASE)}`;
+    if (free > LOW_DISK) return [{ name, state: "ok", detail }];
+    return [{ name, state: "warn", detail, action: "Free some space: on a full disk the node stops." }];
+  } catch {
+    return [
+      { name, state: "warn", detail: `${settings.dataDir} is not there yet`, action: "Run `rivulet init`." },
+    ];
+  }
+}
+
+async function chain(shell: Shell): Promise<Check[]> {
+  return Promise.all(shell.settings.rpc.map((url, at) => server(shell, url, at)));
+}
+
+async function server({ settings }: Shell, url: string, at: number): Promise<Check> {
+  const name = `RPC server ${at + 1} (${hostOf(url)})`;
+  if (url.startsWith("ws")) return { name, state: "ok", detail: "WebSocket; the node looks at it" };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    const eth = new Eth(new Rpc({ url, retries: 0 }));
+    const [found, head] = [await eth.chainId({ signal }), await eth.newestHeader({ signal })];
+    const { chainId, preset } = chainOf(settings);
+    if (found !== chainId) {
+      return {
+        name,
+        state: "fail",
+        detail: `is of chain ${found}, not ${chainId}`,
+        action: "Correct chain.rpc.",
+      };
+    }
+    const skew = Math.round(Date.now() / 1000) - head.timestamp;
+    const detail = `block ${head.number}, ${spanText(Math.abs(skew))} ${skew < 0 ? "ahead of" : "behind"} this clock`;
+    if (preset?.staleAfter === "never" || Math.abs(skew) <= SKEW) return { name, state: "ok", detail };
+    return {
+      name,
+      state: "warn",
+      detail,
+      action: "Check this machine's clock (NTP) and whether the server lags.",
+    };
+  } catch (error) {
+    return {
+      name,
+      state: "fail",
+      detail: `does not answer (${(error as Error).message})`,
+      action: "Correct chain.rpc.",
+    };
+  }
+}
+
+function hostOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch {
+    return "no URL";
+  }
+}
+
+async function node(shell: Shell): Promise<Check[]> {
+  const name = "node";
+  const signal = AbortSignal.any([shell.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  try {
+    const client = await shell.client();
+    const status = await client.status({ signal });
+    const { balance, needed, enough } = status.gasWallet;
+    const gas = `${formatUnits(balance, 18)} ${status.nativeSymbol}, ${formatUnits(needed, 18)} needed to answer disputes`;
+    return [
+      { name, state: "ok", detail: `version ${status.version}, ${status.state}` },
+      status.chain.fresh
+        ? { name: "chain", state: "ok", detail: `block ${status.chain.block}` }
+        : {
+            name: "chain",
+            state: "fail",
+            detail: `the newest block is ${spanText(status.chain.lagSeconds)} old (${status.chain.failure ?? "stale"})`,
+            action: "Nothing is paid until this is over. Check the RPC servers.",
+          },
+      enough
+        ? { name: "gas wallet", state: "ok", detail: gas }
+        : {
+            name: "gas wallet",
+            state: "fail",
+            detail: gas,
+            action: `Send ${status.nativeSymbol} to ${status.account}: without gas a cheat cannot be answered.`,
+          },
+      status.peers.connected > 0 || status.channels.total === 0
+        ? {
+            name: "peers",
+            state: "ok",
+            detail: `${status.peers.connected} connected of ${status.peers.known} known`,
+          }
+        : { name: "peers", state: "warn", detail: "none connected", action: "`rivulet peers` says why." },
+      ...(status.frozen === undefined
+        ? []
+        : [
+            {
+              name: "spending",
+              state: "warn" as const,
+              detail: `frozen: ${status.frozen.reason}`,
+              action: "`rivulet limits decisions` says why; `rivulet unfreeze` thaws it.",
+            },
+          ]),
+    ];
+  } catch (error) {
+    const refused = error instanceof ApiProblem;
+    const detail = refused ? `answers, and refuses: ${error.title}` : "does not run, or does not answer";
+    const action = refused ? "Check RIVULET_TOKEN or --token." : "`rivulet start` runs it.";
+    return [{ name, state: refused ? "fail" : "warn", detail, action }];
+  }
+}

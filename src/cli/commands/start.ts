@@ -1,0 +1,131 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { type Logger, pino } from "pino";
+import { PinoPretty } from "pino-pretty";
+import { type Daemon, startDaemon } from "../../api/daemon.ts";
+import { apiOptionsOf, nodeOptionsOf } from "../config/nodeOptions.ts";
+import type { Settings } from "../config/settings.ts";
+import { CliError, EXIT } from "../exitCodes.ts";
+import { unlock } from "../keystore.ts";
+import type { Run } from "../run.ts";
+import type { Shell } from "../shell.ts";
+import { VERSION } from "../version.ts";
+
+const EXAMPLE = `
+Examples:
+  $ rivulet start
+  $ RIVULET_PASSWORD=… rivulet start --log-format json     # as a service
+  $ rivulet start --api-port 0 --peers-listen /ip4/127.0.0.1/tcp/0
+
+Ctrl-C stops it: nothing is cut off in the middle. A second Ctrl-C leaves at once; that is safe, only slower to start.
+`;
+
+/** Paths of log entries that may hold a secret. URLs of RPC servers are not logged at all. */
+const REDACTED = [
+  "password",
+  "mnemonic",
+  "token",
+  "secret",
+  "authorization",
+  "*.password",
+  "*.mnemonic",
+  "*.secret",
+];
+
+export function registerStart(program: Command, run: Run): void {
+  program
+    .command("start")
+    .description("run the node and its API until it is stopped")
+    .addHelpText("after", EXAMPLE)
+    .action(run(async (shell) => start(shell)));
+}
+
+async function start(shell: Shell): Promise<void> {
+  const { settings } = shell;
+  const { mnemonic } = await unlock(shell);
+  const log = loggerOf(settings);
+  const options = {
+    node: nodeOptionsOf(settings, mnemonic, log),
+    api: await apiOptionsOf(settings),
+    version: VERSION,
+  };
+  const waiting = shell.wait("starting: database, chain, peers …");
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon(options);
+  } catch (error) {
+    waiting.stop();
+    throw startFailure(error);
+  }
+  waiting.done(`the node runs; its API is at ${daemon.url}`);
+  const file = join(settings.dataDir, "daemon.json");
+  await writeDaemonFile(file, settings.dataDir, daemon.url);
+  const { account, signer, addresses } = daemon.node;
+  shell.result(
+    { url: daemon.url, account, signer, addresses, pid: process.pid },
+    shell.list([
+      ["account", account],
+      ["signer", signer],
+      ...addresses.map((address, at) => [at === 0 ? "peers reach it at" : "", address] as const),
+    ]),
+  );
+  await ended(shell, daemon);
+  await rm(file, { force: true });
+}
+
+/** Until Ctrl-C, SIGTERM, a call of the API, or a failure after which nothing may be signed. */
+async function ended(shell: Shell, daemon: Daemon): Promise<void> {
+  const warned: string[] = [];
+  daemon.node.on("warning", ({ code }) => {
+    warned.push(code);
+    if (warned.length > 10) warned.shift();
+  });
+  let asked = shell.signal.aborted;
+  const stop = () => {
+    asked = true;
+    shell.note("stopping: running calls end first …");
+    void daemon.stop();
+  };
+  if (asked) stop();
+  else shell.signal.addEventListener("abort", stop, { once: true });
+  await daemon.ended;
+  if (asked || daemon.stopWanted) {
+    shell.note("stopped");
+    process.exitCode = EXIT.ok;
+    return;
+  }
+  throw new CliError(`the node stopped by itself: ${warned.at(-1) ?? "see its log"}`, {
+    exitCode: EXIT.moneyAtStake,
+    action: "Nothing more was signed. Look at the log, free the disk if it is full, and start it again soon.",
+  });
+}
+
+async function writeDaemonFile(file: string, dataDir: string, url: string): Promise<void> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await writeFile(file, `${JSON.stringify({ pid: process.pid, url })}\n`, { mode: 0o600 });
+}
+
+function loggerOf({ logLevel, logFormat }: Settings): Logger {
+  const options = { level: logLevel, redact: { paths: REDACTED, censor: "[redacted]" } };
+  const isPretty = logFormat === "pretty" || (logFormat === "auto" && process.stderr.isTTY === true);
+  // To stderr: stdout is for results.
+  return isPretty
+    ? pino(options, PinoPretty({ destination: 2, sync: true, ignore: "pid,hostname" }))
+    : pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  database_locked: "Another node runs over this data directory. Stop it, or choose another with --data-dir.",
+  address_in_use: "Choose another port with --api-port.",
+  wrong_chain: "Set chain.name or chain.rpc right. Nothing was signed.",
+  contract_missing: "Check chain.escrow.",
+  database_newer: "Use the newer version that wrote it; your channels need a running node.",
+};
+
+function startFailure(error: unknown): unknown {
+  const { code, message, moneyAtStake } = error as { code?: string; message: string; moneyAtStake?: boolean };
+  const action = code === undefined ? undefined : HINTS[code];
+  if (action === undefined) return error;
+  return new CliError(message, { action, exitCode: moneyAtStake ? EXIT.moneyAtStake : EXIT.failed });
+}

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { readKeystore } from "../crypto/index.ts";
+import { KEYSTORE } from "./config/nodeOptions.ts";
+import { CliError } from "./exitCodes.ts";
+import type { Shell } from "./shell.ts";
+
+/** The node's mnemonic, out of its keystore. Asks for the password. */
+export async function unlock(
+  shell: Shell,
+): Promise<{ readonly mnemonic: string; readonly password: string }> {
+  const path = join(shell.settings.dataDir, KEYSTORE);
+  const password = await shell.password("Password of the keystore");
+  try {
+    const { mnemonic } = await readKeystore(path, password, { signal: shell.signal });
+    if (mnemonic === undefined) throw new CliError(`${path} holds a lone key; a node needs a mnemonic`);
+    return { mnemonic, password };
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "missing")
+      throw new CliError(`there are no keys in ${path}`, { action: "`rivulet init` makes them." });
+    throw error;
+  }
+}

@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { CallOf, Operation, Quote } from "../client/index.ts";
+import { ApiProblem } from "../client/problem.ts";
+import { formatUnits } from "./amounts.ts";
+import { CliError, EXIT } from "./exitCodes.ts";
+import type { Shell } from "./shell.ts";
+import { safe, short, spanText } from "./text.ts";
+
+/** How often it is looked how far an operation is. */
+const LOOK_MS = 500;
+
+export interface OperationOptions {
+  readonly idempotencyKey?: string;
+  /** False: do not wait for the end. */
+  readonly wait?: boolean;
+}
+
+/** What waits mean, in words. */
+const STEPS: Readonly<Record<string, string>> = {
+  proposed: "waiting for the peer's answer",
+  accepted: "the peer has agreed",
+  approve: "approving the token",
+  deposit: "depositing",
+  crediting: "waiting until the peer counts the deposit",
+  open: "open",
+  signing: "waiting for the peer's signature",
+  withdraw: "withdrawing",
+  agreed: "both have signed",
+  closing: "closing",
+  challengePeriod: "waiting for the challenge period to end",
+  settling: "settling",
+  settled: "settled",
+};
+
+/** Shows what an operation would cost, asks, sends it and follows it to its end. */
+export async function operate(
+  shell: Shell,
+  what: string,
+  order: CallOf<"quote">["body"],
+  send: (idempotencyKey: string) => Promise<Operation>,
+  options: OperationOptions,
+): Promise<Operation> {
+  const client = await shell.client();
+  const quote = await client.quote({ body: order });
+  const { nativeSymbol } = await client.status();
+  if (!shell.json) shell.note(`${what}\n${costText(quote, nativeSymbol)}`);
+  if (!quote.affordable) {
+    throw new CliError("the gas wallet cannot pay for that", {
+      action: `Send ${nativeSymbol} to the node's account.`,
+    });
+  }
+  await shell.confirm(`${what}?`);
+  const key = options.idempotencyKey ?? crypto.randomUUID();
+  const operation = await send(key);
+  return options.wait === false ? operation : follow(shell, operation, key);
+}
+
+function costText({ transactions, gas, gasPrice, cost }: Quote, symbol: string): string {
+  const names = transactions.map(({ name }) => name).join(", ");
+  return `gas ${gas} (${names}) at ${formatUnits(gasPrice, 9)} gwei: about ${formatUnits(cost, 18)} ${symbol}`;
+}
+
+async function follow(shell: Shell, started: Operation, key: string): Promise<Operation> {
+  const client = await shell.client();
+  const waiting = shell.wait(stepText(started));
+  const params = { id: started.operationId };
+  let operation = started;
+  try {
+    while (operation.state === "running") {
+      await sleep(LOOK_MS, undefined, { signal: shell.signal });
+      operation = await client.operation({ params, signal: shell.signal });
+      waiting.say(stepText(operation));
+    }
+  } catch (error) {
+    waiting.stop();
+    if (shell.signal.aborted) {
+      throw new CliError("no longer waiting; the node goes on", {
+        exitCode: EXIT.interrupted,
+        action: `\`rivulet operations ${operation.operationId}\` shows how far it is.`,
+      });
+    }
+    throw error;
+  }
+  waiting.stop();
+  if (operation.state === "succeeded") return operation;
+  if (operation.problem !== undefined) throw new ApiProblem(operation.problem);
+  throw new CliError(`the ${operation.kind} was interrupted`, {
+    action: `Take it up again with --idempotency-key ${key}.`,
+  });
+}
+
+/** How far an operation is, in one line. */
+export function stepText({ kind, state, progress }: Operation): string {
+  if (progress === undefined) return `${kind}: ${state}`;
+  const { step, transaction, confirmations, confirmationsNeeded, waiting, until } = progress;
+  const parts = [STEPS[step] ?? step];
+  if (transaction !== undefined) parts.push(`transaction ${short(transaction)}`);
+  if (confirmations !== undefined) parts.push(`${confirmations} of ${confirmationsNeeded} confirmations`);
+  if (waiting !== undefined) parts.push(`waiting: ${safe(waiting.replaceAll("_", " "))}`);
+  if (until !== undefined && until > Date.now() / 1000)
+    parts.push(`${spanText(until - Date.now() / 1000)} left`);
+  return parts.join(", ");
+}

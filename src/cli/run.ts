@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import { ApiProblem, Unreachable } from "../client/problem.ts";
+import { loadConfiguration } from "./config/load.ts";
+import { SETTINGS } from "./config/settings.ts";
+import { CliError, EXIT, exitCodeOf } from "./exitCodes.ts";
+import { type GlobalOptions, Shell } from "./shell.ts";
+import { safe } from "./text.ts";
+
+/** Turns what a command does into what commander calls: with a shell, and errors told as people need them. */
+export type Run = <Args extends unknown[]>(
+  action: (shell: Shell, ...args: Args) => Promise<void>,
+) => (...args: Args) => Promise<void>;
+
+/** Makes {@link Run} for one process. `signal` is aborted by Ctrl-C. */
+export function runner(program: Command, signal: AbortSignal): Run {
+  return (action) =>
+    async (...args) => {
+      const command = args.at(-1) as Command;
+      const options = command.optsWithGlobals<GlobalOptions & { config?: string }>();
+      try {
+        const flags = Object.fromEntries(
+          Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
+        );
+        const required = command.name() !== "init";
+        const { settings } = await loadConfiguration({
+          flags,
+          env: process.env,
+          file: options.config,
+          required,
+        });
+        await action(new Shell(options, settings, signal), ...args);
+      } catch (error) {
+        process.exitCode = tell(error, options.json === true || program.opts<GlobalOptions>().json === true);
+      }
+    };
+}
+
+/** Settings' flags are commander's options of the same name in camel case. */
+export function flagValue(options: object, name: string): unknown {
+  const { key } = SETTINGS[name as keyof typeof SETTINGS];
+  const camel = key.replace(/[._]([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return (options as Record<string, unknown>)[camel];
+}
+
+/** Says what went wrong, whether money is at stake and what to do. Returns the exit code. */
+export function tell(error: unknown, json: boolean): number {
+  const exitCode = exitCodeOf(error);
+  const told = describe(error, exitCode);
+  if (json) process.stderr.write(`${JSON.stringify({ error: told })}\n`);
+  else {
+    process.stderr.write(`error: ${safe(told.message)}\n`);
+    if (told.moneyAtStake) process.stderr.write("Money may be at stake.\n");
+    if (told.action !== undefined) process.stderr.write(`${safe(told.action)}\n`);
+    if (told.requestId !== undefined) process.stderr.write(`(request ${told.requestId} in the node's log)\n`);
+  }
+  return exitCode;
+}
+
+interface Told {
+  readonly code: string;
+  readonly message: string;
+  readonly moneyAtStake: boolean;
+  readonly action?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+function describe(error: unknown, exitCode: number): Told {
+  if (error instanceof ApiProblem) {
+    const { code, title, detail, moneyAtStake, action, requestId } = error;
+    const message = detail === undefined || detail === title ? title : `${title}: ${detail}`;
+    return { code, message, moneyAtStake, action, ...(error.status >= 500 && { requestId }) };
+  }
+  if (error instanceof Unreachable) {
+    const key = error.idempotencyKey;
+    const again =
+      key === undefined
+        ? ""
+        : ` What was asked may have been taken: ask again with --idempotency-key ${key}.`;
+    const action = `Is the node running? \`rivulet start\` runs it, \`rivulet doctor\` looks what is wrong.${again}`;
+    return { code: error.code, message: error.message, moneyAtStake: false, action };
+  }
+  if (error instanceof CliError) {
+    const { message, action } = error;
+    const code = exitCode === EXIT.usage ? "usage" : "failed";
+    return { code, message, moneyAtStake: exitCode === EXIT.moneyAtStake, action };
+  }
+  if (exitCode === EXIT.interrupted)
+    return { code: "interrupted", message: "interrupted", moneyAtStake: false };
+  const { code = "failed", message = String(error), moneyAtStake = false } = error as Partial<Told>;
+  return { code, message, moneyAtStake };
+}

@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { styleText } from "node:util";
+import { confirm, password } from "@inquirer/prompts";
+import Table from "cli-table3";
+import ora from "ora";
+import { RivuletClient } from "../client/client.ts";
+import { Tokens } from "./amounts.ts";
+import type { Settings } from "./config/settings.ts";
+import { CliError, EXIT, usage } from "./exitCodes.ts";
+import { safe } from "./text.ts";
+
+/** Options every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly url?: string;
+  readonly token?: string;
+}
+
+/** Something that takes time, while it is shown. */
+export interface Waiting {
+  say(text: string): void;
+  done(text: string): void;
+  stop(): void;
+}
+
+/** Where a command writes and what it asks: results to stdout, everything for people's eyes to stderr. */
+export class Shell {
+  readonly options: GlobalOptions;
+  readonly settings: Settings;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  #client: Promise<RivuletClient> | undefined;
+  #tokens: Tokens | undefined;
+
+  constructor(options: GlobalOptions, settings: Settings, signal: AbortSignal) {
+    this.options = options;
+    this.settings = settings;
+    this.signal = signal;
+  }
+
+  get json(): boolean {
+    return this.options.json === true;
+  }
+
+  /** A result: JSON for programs with `--json`, else the text for people. */
+  result(value: unknown, text: string): void {
+    if (this.json) process.stdout.write(`${JSON.stringify(value, bigintsAsText, 2)}\n`);
+    else if (text !== "") process.stdout.write(`${text}\n`);
+  }
+
+  /** One of many results as it comes: a line of JSON, or of text. */
+  line(value: unknown, text: string): void {
+    process.stdout.write(`${this.json ? JSON.stringify(value, bigintsAsText) : text}\n`);
+  }
+
+  /** For people only. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+    const table = new Table({
+      head: head.map((cell) => this.bold(cell)),
+      style: { head: [], border: [], compact: true },
+      chars: NO_LINES,
+    });
+    for (const row of rows) table.push(row.map((cell) => safe(cell)));
+    return table.toString().replace(/[ ]+$/gm, "");
+  }
+
+  /** Pairs under each other. */
+  list(pairs: readonly (readonly [string, string])[]): string {
+    const width = Math.max(...pairs.map(([name]) => name.length));
+    return pairs.map(([name, value]) => `${this.dim(name.padEnd(width))}  ${safe(value)}`).join("\n");
+  }
+
+  bold(text: string): string {
+    return styleText("bold", text, { stream: process.stdout });
+  }
+
+  dim(text: string): string {
+    return styleText("dim", text, { stream: process.stdout });
+  }
+
+  /** Shows that something is waited for: a spinner on a terminal, lines elsewhere, nothing with `--json`. */
+  wait(text: string): Waiting {
+    if (this.json) return { say() {}, done() {}, stop() {} };
+    if (!process.stderr.isTTY) {
+      let last = "";
+      const say = (line: string) => {
+        if (line !== last) this.note(line);
+        last = line;
+      };
+      say(text);
+      return { say, done: say, stop() {} };
+    }
+    const spinner = ora({ text, stream: process.stderr, discardStdin: false }).start();
+    return {
+      say: (line) => {
+        spinner.text = line;
+      },
+      done: (line) => void spinner.succeed(line),
+      stop: () => void spinner.stop(),
+    };
+  }
+
+  /** Asks yes or no on a terminal. Without one `--yes` must have been given: a script is never asked. */
+  async confirm(question: string): Promise<void> {
+    if (this.options.yes === true) return;
+    if (!isInteractive()) throw usage(`${question} Nobody can answer here`, "Add --yes to agree beforehand.");
+    const agreed = await confirm(
+      { message: question, default: false },
+      { output: process.stderr, signal: this.signal },
+    );
+    if (!agreed) throw new CliError("Not done.", { exitCode: EXIT.failed });
+  }
+
+  /** The keystore's password: environment, file, or a prompt on a terminal. `again` asks twice, for a new one. */
+  async password(message: string, { again = false } = {}): Promise<string> {
+    const given = process.env.RIVULET_PASSWORD;
+    if (given !== undefined) return given;
+    const file = this.settings.passwordFile;
+    if (file !== undefined) return (await readFile(file, "utf8")).replace(/\r?\n$/, "");
+    if (!isInteractive()) {
+      throw usage(
+        "a password is needed and nobody can type it here",
+        "Set RIVULET_PASSWORD, or the setting password_file.",
+      );
+    }
+    return again ? this.newPassword(message) : this.#typed(message);
+  }
+
+  /** A password that is typed twice, on a terminal. */
+  async newPassword(message: string): Promise<string> {
+    if (!isInteractive()) throw usage("a new password is needed and nobody can type it here");
+    const first = await this.#typed(message);
+    if ((await this.#typed("Once more")) !== first) throw new CliError("The two passwords differ.");
+    return first;
+  }
+
+  #typed(message: string): Promise<string> {
+    return password({ message, mask: true }, { output: process.stderr, signal: this.signal });
+  }
+
+  /** The API of the node that runs over this data directory, or that `--url` names. */
+  client(): Promise<RivuletClient> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async tokens(): Promise<Tokens> {
+    this.#tokens ??= new Tokens(await this.client());
+    return this.#tokens;
+  }
+
+  async #connect(): Promise<RivuletClient> {
+    const { dataDir, api } = this.settings;
+    const url = this.options.url ?? process.env.RIVULET_URL ?? (await runningUrl(dataDir));
+    const token = this.options.token ?? process.env.RIVULET_TOKEN ?? (await adminToken(dataDir));
+    const scheme = api.tlsCert === undefined ? "http" : "https";
+    return new RivuletClient({ url: url ?? `${scheme}://${api.host}:${api.port}`, token });
+  }
+}
+
+/** The address a running node has written down. */
+async function runningUrl(dataDir: string): Promise<string | undefined> {
+  try {
+    const { url } = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")) as { url: string };
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+async function adminToken(dataDir: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(dataDir, "admin.token"), "utf8")).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+export function isInteractive(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+function bigintsAsText(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}` : value;
+}
+
+const NO_LINES = {
+  top: "",
+  "top-mid": "",
+  "top-left": "",
+  "top-right": "",
+  bottom: "",
+  "bottom-mid": "",
+  "bottom-left": "",
+  "bottom-right": "",
+  left: "",
+  "left-mid": "",
+  mid: "",
+  "mid-mid": "",
+  right: "",
+  "right-mid": "",
+  middle: "  ",
+} as const;

@@ -1,0 +1,13 @@
+export type { AccessToken, Budget } from "../api/schema/accessToken.ts";
+export type { Channel, Quote } from "../api/schema/channel.ts";
+export type { Event } from "../api/schema/event.ts";
+export type { Approval, Decision, LimitsPolicy } from "../api/schema/limits.ts";
+export type { NodeStatus, Peer, TokenInfo } from "../api/schema/node.ts";
+export type { Operation } from "../api/schema/operation.ts";
+export type { Payment, Receipt } from "../api/schema/payment.ts";
+export type { Problem } from "../api/schema/problem.ts";
+export type { DecodedRequest, PaymentRequest } from "../api/schema/request.ts";
+export { type AnswerOf, type CallOf, type ClientCalls, RivuletClient } from "./client.ts";
+export type { FollowEvents } from "./events.ts";
+export { ApiProblem, Unreachable } from "./problem.ts";
+export type { TransportOptions } from "./transport.ts";

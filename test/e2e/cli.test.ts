@@ -1,0 +1,312 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { FUNDS, openWorld, TOKENS, type World } from "../node/support/world.ts";
+
+const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever a command prints as JSON
+  readonly json: any;
+}
+
+/** One operator with a data directory of their own. */
+class Operator {
+  readonly dir: string;
+  readonly #world: World;
+  daemon: ChildProcess | undefined;
+  log = "";
+
+  constructor(world: World, dir: string) {
+    this.#world = world;
+    this.dir = dir;
+  }
+
+  #env(): NodeJS.ProcessEnv {
+    const { PATH, HOME } = process.env;
+    return {
+      PATH,
+      HOME,
+      NO_COLOR: "1",
+      RIVULET_CONFIG: join(this.dir, "rivulet.toml"),
+      RIVULET_DATA_DIR: join(this.dir, "data"),
+      RIVULET_PASSWORD: "correct horse",
+      RIVULET_API_PORT: "0",
+      RIVULET_PEERS_LISTEN: "/ip4/127.0.0.1/tcp/0",
+    };
+  }
+
+  run(...args: string[]): Promise<Ran> {
+    return this.with({}, ...args);
+  }
+
+  async with(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...this.#env(), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [out, err] = [text(child.stdout!), text(child.stderr!)];
+    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+    const told = await out;
+    let json: unknown;
+    try {
+      json = JSON.parse(told);
+    } catch {
+      json = undefined;
+    }
+    return { code, out: told, err: await err, json };
+  }
+
+  init(...args: string[]): Promise<Ran> {
+    const { chain, escrowAddress } = this.#world;
+    return this.run(
+      "init",
+      "--json",
+      "--mnemonic-file",
+      join(this.dir, "words.txt"),
+      "--chain-name",
+      "hardhat",
+      "--chain-rpc",
+      chain.provider._getConnection().url,
+      "--chain-escrow",
+      escrowAddress,
+      ...args,
+    );
+  }
+
+  /** Resolves once the daemon has said where it is. */
+  async start(): Promise<{ readonly account: string; readonly addresses: readonly string[] }> {
+    const child = spawn(process.execPath, [MAIN, "start", "--json", "--log-format", "json"], {
+      env: this.#env(),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.daemon = child;
+    let out = "";
+    child.stdout!.on("data", (piece: Buffer) => {
+      out += piece;
+    });
+    child.stderr!.on("data", (piece: Buffer) => {
+      this.log += piece;
+    });
+    await vi.waitUntil(() => out.includes("\n}") || child.exitCode !== null, { timeout: 30_000 });
+    if (child.exitCode !== null) throw new Error(`the daemon ended: ${this.log}`);
+    return JSON.parse(out);
+  }
+
+  /** Ends the daemon as an operator would. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    const child = this.daemon;
+    this.daemon = undefined;
+    if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    child.kill(signal);
+    return ended;
+  }
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  let all = "";
+  for await (const piece of stream) all += piece;
+  return all;
+}
+
+let world: World;
+let root: string;
+let alice: Operator;
+let bob: Operator;
+let channelId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  root = await mkdtemp(join(tmpdir(), "rivulet-cli-"));
+  const operator = async (name: string) => new Operator(world, await mkdtemp(join(root, name)));
+  [alice, bob] = [await operator("alice"), await operator("bob")];
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all([alice?.stop("SIGKILL"), bob?.stop("SIGKILL")]);
+  await world?.stop();
+  if (root !== undefined) await rm(root, { recursive: true, force: true });
+});
+
+async function fund(account: string): Promise<void> {
+  await world.chain.provider.send("anvil_setBalance", [account, `0x${FUNDS.toString(16)}`]);
+  await (await world.token.mint(account, TOKENS)).wait();
+}
+
+describe("an operator's way from nothing to a payment", () => {
+  it("makes keys that only the owner may read, once", async () => {
+    for (const operator of [alice, bob]) {
+      const made = await operator.init();
+      expect(made.err + made.out).toContain("account");
+      expect(made.code).toBe(0);
+      expect((await stat(made.json.keystore)).mode & 0o777).toBe(0o600);
+      expect((await stat(join(operator.dir, "words.txt"))).mode & 0o777).toBe(0o600);
+      expect((await readFile(join(operator.dir, "words.txt"), "utf8")).trim().split(" ")).toHaveLength(12);
+    }
+    const again = await alice.init();
+    expect(again.code).toBe(1);
+    expect(again.err).toContain("there are keys");
+  });
+
+  it("starts, funds, opens, pays both ways, by request and by peer, and sees it in every list", async () => {
+    const [a, b] = [await alice.start(), await bob.start()];
+    for (const { account } of [a, b]) await fund(account);
+    expect((await alice.run("status", "--json")).json).toMatchObject({ state: "ready", account: a.account });
+    expect((await alice.run("peers", "connect", b.addresses[0]!)).code).toBe(0);
+    const token = world.tokenAddress;
+    const opened = await alice.run(
+      "open",
+      b.addresses[0]!,
+      `1000 ${token}`,
+      "--challenge-period",
+      "10min",
+      "--yes",
+      "--json",
+    );
+    expect(opened.err).toBe("");
+    expect(opened.json).toMatchObject({ state: "succeeded", kind: "open" });
+    channelId = opened.json.channelId;
+
+    const asked = await bob.run("request", `0.25 ${token}`, "--description", "Two coffees", "--json");
+    expect(asked.json.request).toMatch(/^rvt1/);
+    const paid = await alice.run("pay", asked.json.request, "--label", "coffee", "--json");
+    expect(paid.err).toBe("");
+    expect(paid.json.channelId).toBe(channelId);
+    const signer = (await bob.run("status", "--json")).json.signer;
+    const byPeer = await alice.run("pay", signer, `1.5 ${token}`, "--idempotency-key", "one", "--json");
+    expect(await alice.run("pay", signer, `1.5 ${token}`, "--idempotency-key", "one", "--json")).toEqual(
+      byPeer,
+    );
+    expect((await bob.run("pay", channelId.slice(0, 10), `0.5 ${token}`)).out).toContain("paid 0.5");
+
+    const payments = await alice.run("payments", "--json");
+    expect(payments.json.items.map((one: { label?: string }) => one.label)).toEqual([
+      undefined,
+      undefined,
+      "coffee",
+    ]);
+    expect((await bob.run("channels")).out).toContain("1.25 ");
+    expect((await alice.run("events", "--types", "payment")).out.trim().split("\n")).toHaveLength(3);
+    expect((await bob.run("books")).out).toContain("balanced");
+  }, 120_000);
+
+  it("writes a statement that anybody can check, and finds out a changed one", async () => {
+    const file = join(root, "statement.json");
+    expect((await alice.run("export", "--out", file)).code).toBe(0);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const stranger = new Operator(world, await mkdtemp(join(root, "stranger")));
+    const rpc = world.chain.provider._getConnection().url;
+    const good = await stranger.run("verify-statement", file, "--chain-rpc", rpc, "--json");
+    expect(good.json).toMatchObject({ valid: true, payments: 3, chainChecked: true });
+    await writeFile(file, (await readFile(file, "utf8")).replace('"amount":"1500000', '"amount":"2500000'));
+    const bad = await stranger.run("verify-statement", file);
+    expect(bad.out).toContain("NOT VALID");
+    expect(bad.code).toBe(5);
+  });
+
+  it("bounds what a program may spend with a token of its own", async () => {
+    const { tokenAddress } = world;
+    const made = await alice.run(
+      "token",
+      "create",
+      "--name",
+      "till",
+      "--scope",
+      "pay",
+      "--budget",
+      `1 ${tokenAddress} total`,
+      "--json",
+    );
+    const till = { RIVULET_TOKEN: made.json.secret as string };
+    const request = async (amount: string) =>
+      (await bob.run("request", `${amount} ${tokenAddress}`, "--json")).json.request;
+    const client = {
+      url: JSON.parse(await readFile(join(alice.dir, "data", "daemon.json"), "utf8")).url as string,
+    };
+    const pay = async (amount: string) =>
+      fetch(`${client.url}/v1/payments`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${till.RIVULET_TOKEN}`,
+          "content-type": "application/json",
+          "idempotency-key": crypto.randomUUID(),
+        },
+        body: JSON.stringify({ request: await request(amount) }),
+      });
+    expect((await pay("0.75")).status).toBe(200);
+    expect((await pay("0.5")).status).toBe(403);
+    expect((await alice.with(till, "status")).code).toBe(1);
+    expect((await alice.run("freeze", "a test")).code).toBe(0);
+    expect((await pay("0.1")).status).toBe(403);
+    expect((await alice.run("doctor")).out).toContain("frozen");
+    expect((await alice.run("unfreeze")).code).toBe(0);
+    expect((await pay("0.1")).status).toBe(200);
+  });
+
+  it("stops in order, goes on after a restart, and closes", async () => {
+    expect(await alice.stop()).toBe(0);
+    expect((await alice.run("status")).code).toBe(3);
+    await alice.start();
+    const second = await alice.run("start", "--json");
+    expect(second.code).toBe(1);
+    expect(second.err).toContain("Another node runs over this data directory");
+    await vi.waitUntil(
+      async () => (await alice.run("channels", "--json")).json?.items[0]?.connected === true,
+      {
+        timeout: 30_000,
+        interval: 500,
+      },
+    );
+    const closed = await alice.run("close", channelId, "--yes", "--json");
+    expect(closed.err).toBe("");
+    expect(closed.json.channel.phase).toBe("settled");
+    expect(alice.log).not.toContain("correct horse");
+  }, 90_000);
+
+  it("is backed up and restored on another machine", async () => {
+    const file = join(root, "node.backup");
+    const password = { RIVULET_BACKUP_PASSWORD: "another password" };
+    expect((await bob.with(password, "backup", "--out", file)).err).toBe("");
+    const machine = new Operator(world, await mkdtemp(join(root, "machine")));
+    expect((await machine.with(password, "restore", file)).err).toContain("--old-node-is-gone");
+    const restored = await machine.with(password, "restore", file, "--old-node-is-gone", "--json");
+    expect(restored.err).toBe("");
+    expect(restored.json.channels).toHaveLength(1);
+    expect((await machine.run("keys", "--json")).json).toEqual((await bob.run("keys", "--json")).json);
+  }, 60_000);
+});
+
+describe("a command typed wrong", () => {
+  it.each([
+    [["pay"], "missing required argument"],
+    [["open", "/ip4/1.2.3.4/tcp/1/p2p/x", "12..5 ETH"], "is no amount"],
+    [["open", "/ip4/1.2.3.4/tcp/1/p2p/x", "1 NOSUCH"], "no token is known"],
+    [["payments", "--from", "yesterday"], "is no date"],
+    [["--chain-escrow", "0x12", "status"], "--chain-escrow"],
+    [["nonsense"], "unknown command"],
+  ])("%j is refused with the way to do it right", async (args, said) => {
+    const ran = await bob.run(...args);
+    expect(ran.err).toContain(said);
+    expect(ran.code).toBe(2);
+  });
+
+  it("in the configuration is named with its place", async () => {
+    const file = join(root, "bad.toml");
+    await writeFile(file, "[api]\nprot = 1\n");
+    const ran = await bob.run("config", "--config", file);
+    expect(ran.err).toContain('there is no setting "api.prot"');
+    expect(ran.code).toBe(2);
+  });
+
+  it("never shows what an RPC URL may hold", async () => {
+    const ran = await bob.run("config", "--json", "--chain-rpc", "https://host.example/v2/topsecret");
+    expect(ran.out).toContain("host.example");
+    expect(ran.out).not.toContain("topsecret");
+  });
+});
