@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-
-interface Package {
-  readonly version: string;
-}
+import { join } from "node:path";
 
 /** This program's version, from its own package. */
 export const VERSION: string = (
-  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as Package
+  JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
+    readonly version: string;
+  }
 ).version;
