@@ -84,7 +84,7 @@ export function registerBackup(program: Command, run: Run): void {
     .requiredOption("-o, --out <file>", "where to write it")
     .option("--backup-password-file <file>", "file with its password (or RIVULET_BACKUP_PASSWORD)")
     .option("--force", "replace the file")
-    .addHelpText("after", "\nExample:\n  $ rivulet backup --out /mnt/stick/node.backup\n")
+    .addHelpText("after", "\nExample:\n  $ rivulet backup --out node.backup\n")
     .action(
       run(async (shell, options: { out: string; backupPasswordFile?: string; force?: boolean }) => {
         const password = await backupPassword(shell, options.backupPasswordFile);

@@ -13,7 +13,7 @@ import { short, timeText } from "../text.ts";
 const EXAMPLE = `
 Examples:
   $ rivulet restore node.backup --old-node-is-gone
-  $ rivulet restore node.backup --old-node-is-gone --proof-copy /mnt/second/proofs
+  $ rivulet restore node.backup --old-node-is-gone --proof-copy ./proofs
 
 The old node must never run again: two nodes with one set of keys sign against each other, and the money in their
 channels can be lost. After \`rivulet start\` the node asks its peers for its newest proofs and signs nothing before.
