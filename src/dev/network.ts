@@ -71,7 +71,7 @@ async function start(
   const directory = state?.path ?? (await mkdtemp(join(tmpdir(), "rivulet-dev-")));
   if (state === undefined) closers.push(() => rm(directory, { recursive: true, force: true }));
   const rpcPort = options.port ?? (await ifFree(RPC_PORT));
-  const { listen, run } = await nodePlaces(count, options.origins ?? DEFAULT_ORIGINS);
+  const { listen, run } = await nodePlaces(count, options);
   const group = await NodeGroup.open({ provider, directory, poll: POLL, run, rpcPort, listen });
   closers.push(() => group.close());
   onStep(`starting ${count} ${count === 1 ? "node" : "nodes"}`);
@@ -100,10 +100,11 @@ async function start(
 }
 
 /** Where nodes listen: at the same ports every time while nobody else does. */
-async function nodePlaces(count: number, origins: readonly string[]) {
+async function nodePlaces(count: number, { port, origins = DEFAULT_ORIGINS }: NetworkOptions) {
+  const choose = async (preferred: number) => (port === 0 ? 0 : ifFree(preferred));
   const numbers = Array.from({ length: count }, (_, n) => n);
-  const peerPorts = await Promise.all(numbers.map((n) => ifFree(peerPort(n))));
-  const apiPorts = await Promise.all(numbers.map((n) => ifFree(apiPort(n))));
+  const peerPorts = await Promise.all(numbers.map((n) => choose(peerPort(n))));
+  const apiPorts = await Promise.all(numbers.map((n) => choose(apiPort(n))));
   return {
     listen: (n: number) => `/ip4/127.0.0.1/tcp/${peerPorts[n]}`,
     run: runDaemons((n) => apiPorts[n] ?? 0, origins),

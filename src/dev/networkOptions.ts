@@ -19,7 +19,10 @@ export interface NetworkOptions {
   readonly blockTime?: number;
   /** Keeps chain and nodes here, for the next start. Default: nothing is kept. */
   readonly stateDirectory?: string;
-  /** The chain's JSON-RPC port. Default: 8545, or another if that is taken. */
+  /**
+   * The chain's JSON-RPC port. Default: 8545, or another if that is taken. 0 leaves this and all ports of nodes to the
+   * system, for networks that start side by side.
+   */
   readonly port?: number;
   /** Origins of pages that may call the nodes' APIs. Default: the usual ports of local development servers. */
   readonly origins?: readonly string[];

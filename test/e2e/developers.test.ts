@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Block, blocksOf, createProject, type Project } from "./support.ts";
+import { type Block, blocksOf, createProject, type Project } from "../dev/support.ts";
 
 /** The compiler comes from npm here, so that the test downloads nothing. */
 const COMPILER = { version: "0.8.37", path: fileURLToPath(import.meta.resolve("solc/soljson.js")) };
@@ -30,7 +30,7 @@ beforeAll(async () => {
   };
   await write("tsconfig.json", JSON.stringify(config));
   for (const block of blocks) if (block.file !== undefined) await write(block.file, adapted(block));
-}, 120_000);
+});
 
 afterAll(() => project?.remove());
 
@@ -66,7 +66,7 @@ describe("the installed package", () => {
   it("is typed as the documentation uses it", async () => {
     const { code, stdout } = await project.run("tsc -p tsconfig.json");
     expect(code, stdout).toBe(0);
-  }, 120_000);
+  });
 });
 
 describe("without Hardhat", () => {
@@ -85,5 +85,5 @@ describe("without Hardhat", () => {
     } finally {
       await bare.remove();
     }
-  }, 120_000);
+  });
 });
