@@ -74,7 +74,22 @@ const REGISTER = [
   registerDev,
 ];
 
+/** The oldest Node.js that works; `engines` of the package says the same. */
+const LEAST_NODE = [22, 13] as const;
+
+function isTooOld(version: string): boolean {
+  const [major, minor] = version.split(".").map(Number) as [number, number];
+  return major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1]);
+}
+
 async function main(): Promise<void> {
+  if (isTooOld(process.versions.node)) {
+    process.stderr.write(
+      `error: Node.js ${process.versions.node} is too old; install ${LEAST_NODE.join(".")} or newer\n`,
+    );
+    process.exitCode = EXIT.usage;
+    return;
+  }
   const interrupt = new AbortController();
   const onSignal = () => {
     // The second one leaves at once: everything that matters is on disk before it is told.

@@ -126,7 +126,7 @@ export function registerOpen(program: Command, run: Run): void {
             challengePeriod: parseSpan(options.challengePeriod),
           }),
         };
-        const what = `Open a channel with ${short(peer)} and deposit ${await tokens.show(amount, token)}`;
+        const what = `Open a channel with ${peer.startsWith("/") ? peer : short(peer)} and deposit ${await tokens.show(amount, token)}`;
         const done = await operate(
           shell,
           what,
