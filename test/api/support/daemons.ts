@@ -11,7 +11,7 @@ export interface TestDaemon {
   readonly options: NodeOptions;
   daemon: Daemon;
   call(path: string, options?: CallOptions): Promise<Called>;
-  restart(): Promise<void>;
+  restart(changed?: ApiOptions): Promise<void>;
 }
 
 export interface CallOptions {
@@ -57,14 +57,15 @@ export async function openDaemons(): Promise<DaemonWorld> {
   };
   const daemon = async (api: ApiOptions = {}, overrides: Partial<NodeOptions> = {}): Promise<TestDaemon> => {
     const node = await options(overrides);
-    const start = () => startDaemon({ node, api: { port: 0, ...api }, version: "1.2.3" });
+    const start = (changed: ApiOptions = {}) =>
+      startDaemon({ node, api: { port: 0, ...api, ...changed }, version: "1.2.3" });
     const handle: TestDaemon = {
       options: node,
       daemon: await start(),
       call: (path, request) => callDaemon(handle.daemon, path, request),
-      restart: async () => {
+      restart: async (changed) => {
         await handle.daemon.stop();
-        handle.daemon = await start();
+        handle.daemon = await start(changed);
       },
     };
     await fund(handle.daemon.node.account);
