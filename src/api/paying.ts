@@ -3,6 +3,7 @@ import { NodeError } from "../node/error.ts";
 import type { SpendOrder } from "../node/limits/gate.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
+import type { PaidRequest } from "../node/requests/requestPayer.ts";
 import type { Address, ChannelId } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
@@ -104,6 +105,35 @@ export class Paying {
     return paid;
   }
 
+  /**
+   * Pays a payee's request: once for ever, whatever the key. Waits and says what became of it as `pay` does.
+   */
+  async payRequest(
+    caller: Caller,
+    request: string,
+    { amount, label }: { readonly amount: bigint | undefined; readonly label: string | undefined },
+  ): Promise<PaidRequest> {
+    const { node, metrics } = this.#init;
+    const { recipient, paymentHash, token } = node.requests.decode(request);
+    const name = paymentHash.slice(2, 34);
+    const began = performance.now();
+    let chosen: ChannelId | undefined;
+    let isNew = false;
+    const onChannel = (channelId: ChannelId, isUnsigned: boolean) => {
+      chosen = channelId;
+      isNew = isUnsigned;
+    };
+    const paid = await this.#patiently(
+      () => chosen,
+      name,
+      recipient,
+      (signal) => node.requests.pay(caller.spender, request, { amount, label, signal, onChannel }),
+    );
+    // Asked for again it is the same payment, and counted already.
+    if (isNew) metrics?.paid(token, paid.amount, (performance.now() - began) / 1000);
+    return paid;
+  }
+
   /** Ends the waits for peers that are away. What is signed is still waited for. */
   stop(): void {
     const reason = new ApiError({ code: "api_stopping", fields: {} });
@@ -129,8 +159,11 @@ export class Paying {
       await node.history.labels.put({ channelId, direction: "sent", paymentId: `0x${name}` }, label);
     }
     try {
-      const receipt = await this.#patiently(channelId, name, facts.peer, (signal) =>
-        this.#init.pay(caller, { channelId, amount, id, reference, signal }),
+      const receipt = await this.#patiently(
+        () => channelId,
+        name,
+        facts.peer,
+        (signal) => this.#init.pay(caller, { channelId, amount, id, reference, signal }),
       );
       // Asked for again it is the same payment, and counted already.
       if (known === undefined)
@@ -176,10 +209,14 @@ export class Paying {
     let channels = await this.#candidates(peer, token);
     if (channels.length === 0) throw new ApiError({ code: "no_channel", fields: { peer, token } });
     if (!channels.some(({ connected }) => connected)) {
-      await this.#patiently(channels[0]!.channelId, name, peer, (signal) =>
-        Promise.any(channels.map(({ channelId }) => node.ready(channelId, { signal }))).catch((error) => {
-          throw (error as AggregateError).errors[0];
-        }),
+      await this.#patiently(
+        () => channels[0]!.channelId,
+        name,
+        peer,
+        (signal) =>
+          Promise.any(channels.map(({ channelId }) => node.ready(channelId, { signal }))).catch((error) => {
+            throw (error as AggregateError).errors[0];
+          }),
       );
       channels = await this.#candidates(peer, token);
     }
@@ -208,7 +245,7 @@ export class Paying {
 
   /** Waits for the peer as long as callers are let wait, and says then whether money left. */
   async #patiently<Made>(
-    channelId: ChannelId,
+    channelOf: () => ChannelId | undefined,
     name: string,
     peer: Address,
     make: (signal: AbortSignal) => Promise<Made>,
@@ -219,7 +256,7 @@ export class Paying {
     const timer = setTimeout(() => patience.abort(away(peer, this.#init.patienceMs)), this.#init.patienceMs);
     patience.signal.addEventListener("abort", () => {
       // What was signed is not given up by an abort; whoever does not answer it has signed.
-      const fields = { channelId, paymentId: `0x${name}` };
+      const fields = { channelId: channelOf() ?? "", paymentId: `0x${name}` };
       const pending = new ApiError({ code: "payment_pending", fields });
       lastWord = setTimeout(() => late.reject(pending), LAST_WORD_MS);
     });

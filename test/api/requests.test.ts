@@ -71,6 +71,24 @@ describe("requests over HTTP", () => {
     expect((await ask({ description: "two\nlines" })).problem).toMatchObject({ code: "option_invalid" });
   });
 
+  it("of a recipient that is away are refused in time, unsigned, and can be paid when it is back", async () => {
+    const hasty = await world.daemon({ limits: { payMs: 1_000 } });
+    const payee = await world.daemon();
+    await openThroughApi(hasty, payee, { token: ZERO_ADDRESS, deposit: DEPOSIT });
+    const body = { token: ZERO_ADDRESS, amount: "9" };
+    const made = await payee.call("/v1/requests", { body, key: "one" });
+    await payee.daemon.stop();
+    const order = { body: { request: made.body.request }, key: "two" };
+    const away = await hasty.call("/v1/payments", order);
+    expect(["peer_away", "peer_offline"]).toContain(away.problem.code);
+    await payee.restart();
+    await hasty.daemon.node.connect(payee.daemon.node.addresses[0]!);
+    const paid = await hasty.call("/v1/payments", order);
+    expect(paid.body).toMatchObject({ amount: "9" });
+    const known = await payee.call(`/v1/requests/${made.body.paymentHash}`);
+    expect(known.body).toMatchObject({ state: "paid", paid: { amount: "9" } });
+  }, 60_000);
+
   it("are in the backup that the API hands out", async () => {
     const response = await fetch(`${bob.daemon.url}/v1/backup`, {
       method: "POST",

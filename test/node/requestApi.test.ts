@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ApiContext, Call } from "../../src/api/handler.ts";
+import { Paying } from "../../src/api/paying.ts";
 import { backupHandlers } from "../../src/api/routes/backup.ts";
 import { payRequest, requestOfEvent, requestsHandlers } from "../../src/api/routes/requests.ts";
 import { ROUTES } from "../../src/api/schema/routes.ts";
@@ -20,7 +21,11 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 /** What these handlers use of the context. */
-const apiOf = ({ node }: TestNode) => ({ node }) as unknown as ApiContext;
+const apiOf = ({ node }: TestNode) =>
+  ({
+    node,
+    paying: new Paying({ node, pay: (_caller, order) => node.pay(order), patienceMs: 10_000 }),
+  }) as unknown as ApiContext;
 
 const common = {
   params: undefined,

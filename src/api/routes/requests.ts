@@ -47,11 +47,11 @@ interface RequestToPay {
  */
 export async function payRequest(
   { request, amount, label }: RequestToPay,
-  { caller, signal }: Pick<Call<"pay">, "caller" | "signal">,
-  { node }: ApiContext,
+  { caller }: Pick<Call<"pay">, "caller">,
+  { paying }: Pick<ApiContext, "paying">,
 ) {
   const chosen = amount === undefined ? undefined : BigInt(amount);
-  const paid = await node.requests.pay(caller.spender, request, { amount: chosen, label, signal });
+  const paid = await paying.payRequest(caller, request, { amount: chosen, label });
   return { ...paid, nonce: `${paid.nonce}`, amount: `${paid.amount}` };
 }
 

@@ -32,7 +32,10 @@ export interface PayRequestOptions {
   readonly amount?: bigint | undefined;
   /** What this node's people call the payment. */
   readonly label?: string | undefined;
+  /** Ends the waiting for the recipient. What is signed is paid all the same: ask again to learn of it. */
   readonly signal?: AbortSignal | undefined;
+  /** Told on which channel: before anything is signed on it, or that an earlier call has signed. */
+  readonly onChannel?: ((channelId: ChannelId, isUnsigned: boolean) => void) | undefined;
 }
 
 /** What paying a request resolves with: the payee holds the payment durably. */
@@ -74,6 +77,7 @@ interface Job {
   readonly id: Uint8Array;
   readonly label: string | undefined;
   readonly signal: AbortSignal;
+  readonly onChannel: PayRequestOptions["onChannel"];
 }
 
 /** Pays others' requests, each once for ever, over a channel with the recipient itself. */
@@ -96,10 +100,10 @@ export class RequestPayer {
       throw new NodeError({ code: "request_other_network", fields });
     }
     if (terms.recipient === signer) throw new NodeError({ code: "request_own", fields: {} });
-    const { label } = options;
+    const { label, onChannel } = options;
     const signal = options.signal === undefined ? stopping : AbortSignal.any([stopping, options.signal]);
     const amount = amountOf(terms, options.amount);
-    const job = { spender, terms, amount, id: paymentIdOf(terms.paymentHash), label, signal };
+    const job = { spender, terms, amount, id: paymentIdOf(terms.paymentHash), label, signal, onChannel };
     // Two payments of one request at the same time could choose two channels.
     return this.#turns.take(toHex(terms.paymentHash), signal, () => this.#payOnce(job));
   }
@@ -168,6 +172,7 @@ export class RequestPayer {
   /** Signed already: only the answer is awaited. Undefined if the channel settled without it. */
   async #outcome(job: Job, mailbox: ChannelMailbox, place: IndexedPayment): Promise<PaidRequest | undefined> {
     const { nonce, index } = place;
+    job.onChannel?.(mailbox.channelId, false);
     try {
       await abortable(mailbox.payer.acknowledged(nonce), job.signal);
     } catch (error) {
@@ -180,6 +185,7 @@ export class RequestPayer {
   async #spend(job: Job, { channelId }: ChannelMailbox): Promise<PaidRequest> {
     const { amount, id, terms, label, signal } = job;
     const order = { channelId, amount, id, reference: terms.paymentSecret, signal };
+    job.onChannel?.(channelId, true);
     if (label !== undefined) {
       const payment = { channelId, direction: "sent", paymentId: toHex(id) } as const;
       await this.#init.context.history.labels.put(payment, label);
