@@ -98,6 +98,8 @@ describe("a node whose disk is gone", () => {
     expect((await alice.node.channel(channelId)).sent).toBe(47n);
     await expect.poll(async () => (await alice.node.channel(second.channelId)).received).toBe(3n);
 
+    // Nothing new is spent before somebody has looked at the access tokens of old.
+    expect(alice.node.spending.frozen?.reason).toContain("restored");
     // The payment that came again pays the request it paid before; what was paid is not paid again.
     expect((await alice.node.requests.get(open.paymentHash)).state).toBe("paid");
     for (const { request } of [paidBefore, paidAfter]) await alice.node.requests.pay(undefined, request);

@@ -71,9 +71,9 @@ async function restore(shell: Shell, file: string, options: RestoreCommandOption
       ? await ownPassword(shell, backupPassword)
       : await shell.newPassword("Password for the keystore on this machine");
   await writeKeystore(keystore, report.mnemonic, password);
-  const config = join(dataDir, "restored.toml");
-  await writeFile(config, report.config, { mode: 0o600 });
-  waiting.done(`restored the state of ${timeText(report.createdAt / 1000)}`);
+  const config = report.config === "" ? undefined : join(dataDir, "restored.toml");
+  if (config !== undefined) await writeFile(config, report.config, { mode: 0o600 });
+  waiting.done(`restored the state of ${timeText(report.createdAt)}`);
   const { mnemonic: _, config: __, ...told } = report;
   shell.result({ ...told, keystore, configFile: config }, await summary(shell, report, config));
 }
@@ -86,20 +86,20 @@ async function ownPassword(shell: Shell, fallback: string): Promise<string> {
 async function summary(
   shell: Shell,
   { channels, unknown, unusedCopies, account }: Awaited<ReturnType<typeof restoreBackup>>,
-  config: string,
+  config: string | undefined,
 ): Promise<string> {
   const rows = channels.map(({ channelId, peer, token, phase, proof, provenThrough, atRisk }) => [
     short(channelId),
     short(peer),
     short(token),
     phase,
-    `${proof}, ${timeText(provenThrough / 1000)}`,
+    `${proof}, ${timeText(provenThrough)}`,
     `${atRisk}`,
   ]);
   return [
     shell.list([
       ["account", account],
-      ["settings of the old node", config],
+      ...(config === undefined ? [] : [["settings of the old node", config] as const]),
       ["channels", `${channels.length}`],
     ]),
     "",
@@ -111,6 +111,8 @@ async function summary(
     ...unknown.map(({ text }) => `  ${text}`),
     ...unusedCopies.map(({ name, reason }) => `  ${name} was not used: ${reason}`),
     "",
+    "Spending is frozen: budgets stand where they stood, and tokens revoked since the backup are valid again. Look at",
+    "`rivulet token list`, then `rivulet unfreeze`.",
     "Next: `rivulet start`. The node meets its peers, takes its newest proofs back, and says when that is done.",
   ].join("\n");
 }

@@ -23,6 +23,7 @@ import { encodeLoss } from "../../store/loss.ts";
 import { newMarkState } from "../../store/mark.ts";
 import { SCHEMA } from "../../store/migration.ts";
 import type { Entry, Op, Store } from "../../store/store.ts";
+import { FREEZE_RECORD, type Frozen } from "../limits/freeze.ts";
 import { type BackupManifest, type UnpackedContent, unpackContent } from "./backupContent.ts";
 import { BackupError } from "./backupError.ts";
 import { BASELINE, type StoredBaseline, type StoredRestore } from "./baseline.ts";
@@ -260,6 +261,14 @@ class Restorer {
     }
     const restore: StoredRestore = { restoredAt: Math.floor(Date.now() / 1000), backupCreatedAt: createdAt };
     await this.#record(BASELINE.restore, "newest", restore);
+    if (createdAt > 0) {
+      // Budgets stand where they stood at the backup, and tokens revoked since are valid again: a human looks first.
+      const frozen: Frozen = {
+        since: restore.restoredAt,
+        reason: "restored from a backup: look at the access tokens",
+      };
+      await this.#record(FREEZE_RECORD.namespace, FREEZE_RECORD.key, frozen);
+    }
     await this.#write(true);
     return this.#channels;
   }

@@ -4,6 +4,9 @@ import type { Records } from "../records.ts";
 const NAMESPACE = "limits";
 const KEY = "frozen";
 
+/** Where the brake is kept: whoever makes a database that must not spend puts a {@link Frozen} there. */
+export const FREEZE_RECORD = { namespace: NAMESPACE, key: KEY } as const;
+
 /** Since when nothing may be spent, Unix seconds, and why. */
 export interface Frozen {
   readonly since: number;
