@@ -2,9 +2,6 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { HistoryEvent } from "../../../src/node/history/history.ts";
 import type { RivuletNode } from "../../../src/node/index.ts";
 import type { ChannelId } from "../../../src/protocol/index.ts";
-import { openLevelStore } from "../../../src/store/levelStore.ts";
-import { PowerLossStore } from "../../../src/store/powerLossStore.ts";
-import type { Store } from "../../../src/store/store.ts";
 import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
 
 let world: World;
@@ -123,64 +120,4 @@ describe("a node without the option", () => {
     await dave.node.history.append("operation", {}, { ops, sync: true });
     expect(await dave.node.records.get("test", "operation")).toBe(1);
   }, 60_000);
-});
-
-/** A node whose power can be cut. */
-async function powered(seed: number): Promise<{ handle: TestNode; cut: () => Promise<void> }> {
-  let power: PowerLossStore;
-  let inner: Store;
-  const seams = {
-    database: {
-      openStore: async (directory: string) => {
-        inner = await openLevelStore(directory);
-        power = new PowerLossStore(inner, { seed: seed++, tail: "prefix" });
-        return power;
-      },
-    },
-  };
-  const handle = await world.node(LOG, seams);
-  const cut = async () => {
-    await power.crash();
-    await handle.node.stop().catch(() => {});
-    await inner.close();
-    await handle.restart(seams);
-  };
-  return { handle, cut };
-}
-
-describe("a reader that follows through power cuts", () => {
-  it("is told every payment exactly once, sent and received", async () => {
-    const { handle, cut } = await powered(11);
-    const channelId = await openBoth(handle, bob);
-    let cursor: string | undefined = "0";
-    const told: string[] = [];
-    let paid = 0;
-    let got = 0;
-    for (let life = 0; life < 4; life++) {
-      const ending = new AbortController();
-      const following = (async () => {
-        for await (const event of handle.node.history.events({ after: cursor, signal: ending.signal })) {
-          if (event.type === "payment") told.push(brief(event));
-          cursor = event.cursor;
-        }
-      })();
-      following.catch(() => {});
-      for (let i = 0; i < 5; i++) {
-        await Promise.all([
-          handle.node.pay({ channelId, amount: 1n }).then(() => paid++),
-          bob.node.pay({ channelId, amount: 2n }).then(() => got++),
-        ]);
-      }
-      await cut();
-      ending.abort();
-      await following.catch(() => {});
-      await handle.node.connect(bob.node.addresses[0]!);
-      await handle.node.ready(channelId);
-      await bob.node.ready(channelId);
-    }
-    const all = (await payments(handle.node, "0", paid + got)).map(brief);
-    expect(new Set(all).size).toBe(paid + got);
-    expect(all.slice(0, told.length)).toEqual(told);
-    expect(all.filter((name) => name.startsWith("sent"))).toHaveLength(paid);
-  }, 120_000);
 });
