@@ -53,7 +53,15 @@ const LAST_WORD_MS = 1_000;
 const MAX_KNOWN = 10_000;
 
 /** Refusals after which nothing was paid and another channel may be chosen. */
-const UNPAID: ReadonlySet<string> = new Set(["insufficient_capacity", "channel_not_open", "channel_stopped"]);
+const UNPAID: ReadonlySet<string> = new Set([
+  "insufficient_capacity",
+  "channel_not_open",
+  "channel_stopped",
+  "budget_exceeded",
+  "limit_exceeded",
+  "payee_forbidden",
+  "spending_frozen",
+]);
 
 /**
  * The id of the payment that (access token, key) stands for. The node's own index makes payments with the same id on

@@ -8,6 +8,9 @@ export const NATIVE = `0x${"00".repeat(20)}`;
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/;
 const NUMBER = /^(0|[1-9][0-9]*)(?:\.([0-9]+))?$/;
 
+/** A symbol that is shown without its token's address. */
+const PLAIN_SYMBOL = /^[A-Za-z][A-Za-z0-9.]{0,11}$/;
+
 /** What a token's amounts are written with. */
 export interface Unit {
   readonly token: string;
@@ -115,12 +118,9 @@ export class Tokens {
     const info: TokenInfo = await this.#client.token({ params: { token } });
     const symbol = safe(info.symbol);
     const owner = (await this.#official()).get(symbol.toUpperCase());
-    const isOther = owner !== undefined && owner !== token;
-    return {
-      token,
-      decimals: info.decimals,
-      symbol: isOther || symbol === "" ? `${symbol}(${token})` : symbol,
-    };
+    // Digits would join the amount, and letters of other scripts look like those of a known token.
+    const isPlain = owner === token || (owner === undefined && PLAIN_SYMBOL.test(symbol));
+    return { token, decimals: info.decimals, symbol: isPlain ? symbol : `[${symbol}](${token})` };
   }
 
   /** Symbols that only one token may bear: the coin's and those of the chain's well-known tokens. */

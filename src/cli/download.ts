@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { access, rename, rm } from "node:fs/promises";
+import { link, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
@@ -17,20 +18,16 @@ export async function save(
     await pipeline(body, process.stdout, { end: false, signal });
     return;
   }
-  if (!force && (await isThere(path))) throw usage(`${path} is there already`, "--force replaces it.");
-  const part = `${path}.part`;
+  // A name nobody can have planted anything under.
+  const part = `${path}.${randomBytes(8).toString("hex")}.part`;
   try {
-    await pipeline(body, createWriteStream(part, { mode: 0o600, flush: true }), { signal });
-    await rename(part, path);
+    await pipeline(body, createWriteStream(part, { mode: 0o600, flags: "wx", flush: true }), { signal });
+    if (force) await rename(part, path);
+    else await link(part, path);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw usage(`${path} is there already`, "--force replaces it.");
+  } finally {
     await rm(part, { force: true });
-    throw error;
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -66,7 +66,9 @@ interface Told {
 
 function describe(error: unknown, exitCode: number): Told {
   if (error instanceof ApiProblem) {
-    const { code, title, detail, moneyAtStake, action, requestId } = error;
+    const { code, title, detail, moneyAtStake, requestId, idempotencyKey } = error;
+    const key = idempotencyKey === undefined ? "" : ` The key is: --idempotency-key ${idempotencyKey}`;
+    const action = key === "" ? error.action : `${error.action ?? ""}${key}`.trim();
     const message = detail === undefined || detail === title ? title : `${title}: ${detail}`;
     return { code, message, moneyAtStake, action, ...(error.status >= 500 && { requestId }) };
   }

@@ -157,17 +157,24 @@ export class Shell {
 
   async #connect(): Promise<RivuletClient> {
     const { dataDir, api } = this.settings;
-    const url = this.options.url ?? process.env.RIVULET_URL ?? (await runningUrl(dataDir));
-    const token = this.options.token ?? process.env.RIVULET_TOKEN ?? (await adminToken(dataDir));
+    const named = this.options.url ?? process.env.RIVULET_URL;
+    const url = named ?? (await runningUrl(dataDir));
+    const given = this.options.token ?? process.env.RIVULET_TOKEN;
+    // The owner's token goes to the node that runs over its directory and to no address that somebody named or took.
+    const token = given ?? (named === undefined && url !== undefined ? await adminToken(dataDir) : undefined);
     const scheme = api.tlsCert === undefined ? "http" : "https";
     return new RivuletClient({ url: url ?? `${scheme}://${api.host}:${api.port}`, token });
   }
 }
 
-/** The address a running node has written down. */
+/** The address a node has written down that still runs: after a crash somebody else may listen there. */
 async function runningUrl(dataDir: string): Promise<string | undefined> {
   try {
-    const { url } = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")) as { url: string };
+    const { url, pid } = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")) as {
+      readonly url: string;
+      readonly pid: number;
+    };
+    process.kill(pid, 0);
     return url;
   } catch {
     return undefined;

@@ -15,6 +15,8 @@ export class ApiProblem extends Error {
   readonly fields: Readonly<Record<string, string>>;
   /** Names the call in the node's log. */
   readonly requestId: string | undefined;
+  /** Of the call that was refused: asking again with it can do nothing twice. */
+  idempotencyKey: string | undefined;
 
   constructor(problem: Problem, requestId?: string) {
     super(problem.detail ?? problem.title);

@@ -75,7 +75,11 @@ export class Transport {
       if (signal?.aborted) throw signal.reason;
       throw new Unreachable(this.#url, idempotencyKey, error);
     }
-    if (!response.ok) throw await problemOf(response);
+    if (!response.ok) {
+      const problem = await problemOf(response);
+      problem.idempotencyKey = idempotencyKey;
+      throw problem;
+    }
     return response;
   }
 }

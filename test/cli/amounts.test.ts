@@ -72,8 +72,15 @@ describe("a token's symbol", () => {
   it("that is the coin's is shown with the address, and never taken for the coin", async () => {
     const tokens = tokensOf({ [FAKE]: "ETH" });
     expect((await tokens.parse("1 ETH")).unit.token).toBe(NATIVE);
-    expect(await tokens.show("1000000", FAKE)).toBe(`1 ETH(${FAKE})`);
+    expect(await tokens.show("1000000", FAKE)).toBe(`1 [ETH](${FAKE})`);
   });
+
+  it.each(["000 USDC", "USD\u0421", "", "9"])(
+    "%j is shown with the address: it would be read as something else",
+    async (symbol) => {
+      expect(await tokensOf({ [FAKE]: symbol }).show("1000000", FAKE)).toBe(`1 [${symbol}](${FAKE})`);
+    },
+  );
 
   it("that two tokens bear names neither", async () => {
     const tokens = tokensOf({ [USDC]: "USDC", [TWIN]: "usdc" });

@@ -7,6 +7,9 @@ import { safe, short, timeText } from "../text.ts";
 /** Without `--follow`: this long nothing new means that everything kept was shown. */
 const CAUGHT_UP_MS = 700;
 
+/** How long the first one may take. */
+const FIRST_MS = 3_000;
+
 interface EventsOptions {
   readonly follow?: boolean;
   readonly after?: string;
@@ -35,19 +38,22 @@ async function events(shell: Shell, options: EventsOptions): Promise<void> {
   const follow = options.follow === true;
   const done = new AbortController();
   const signal = AbortSignal.any([shell.signal, done.signal]);
-  let timer = follow ? undefined : setTimeout(() => done.abort(), CAUGHT_UP_MS);
+  let timer: NodeJS.Timeout | undefined;
   const after = options.after ?? (follow ? undefined : "0");
   const types = options.types?.split(",") as Event["type"][] | undefined;
   const onReconnect = () => shell.note("connection lost; trying again …");
+  // A node that does not answer is a failure, not a node without events.
+  await client.status({ signal: shell.signal });
+  if (!follow) timer = setTimeout(() => done.abort(), FIRST_MS);
   try {
     for await (const event of client.events({ after, types, signal, onReconnect })) {
+      clearTimeout(timer);
       shell.line(event, await eventText(shell, event));
       if (follow) continue;
-      clearTimeout(timer);
       timer = setTimeout(() => done.abort(), CAUGHT_UP_MS);
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!done.signal.aborted) throw error;
   } finally {
     clearTimeout(timer);
   }

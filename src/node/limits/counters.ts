@@ -1,6 +1,7 @@
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
 import { forgetSpending, SpendingAccount } from "./account.ts";
+import type { Spent } from "./caps.ts";
 import { Habit } from "./velocity.ts";
 
 /** Accounts and habits held in memory: about 2 KiB each. Beyond it nobody new is given a budget to spend. */
@@ -30,6 +31,13 @@ export class Counters {
       this.#opening.set(key, opening);
     }
     return opening;
+  }
+
+  /** What an account has spent, without keeping one open for whoever only looks. */
+  async spent(key: string): Promise<Spent> {
+    const now = Date.now();
+    const open = this.#accounts.get(key) ?? (await this.#opening.get(key));
+    return (open ?? (await SpendingAccount.open(this.#records, key, now))).spent(now);
   }
 
   async #open(key: string): Promise<SpendingAccount> {

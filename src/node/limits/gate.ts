@@ -158,8 +158,7 @@ export class SpendingGate {
 
   /** What a spender has spent of a token, as far as it is counted. */
   async spentBy(spender: Spender, token: Address): Promise<Spent> {
-    const account = await this.#counters.account(`token/${spender.id}/${token}`);
-    return account.spent(Date.now());
+    return this.#counters.spent(`token/${spender.id}/${token}`);
   }
 
   /**
