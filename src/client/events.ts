@@ -1,4 +1,4 @@
-import { EventSourceParserStream } from "eventsource-parser/stream";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
 import type { Event } from "../api/schema/event.ts";
 import { ApiProblem } from "./problem.ts";
 import type { Transport } from "./transport.ts";
@@ -9,9 +9,17 @@ export interface FollowEvents {
   /** Types to tell; all by default. */
   readonly types?: readonly Event["type"][] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told when the connection was lost, before it is tried again. */
+  /** Told when the connection was lost, before it is tried again; without a reason where the node ended it in order. */
   readonly onReconnect?: ((error: unknown) => void) | undefined;
+  /** Milliseconds without a sign of life after which the connection counts as lost. Default 60,000. */
+  readonly silenceMs?: number | undefined;
 }
+
+/** Four of the node's signs of life: a connection can die without either end being told. */
+export const SILENCE_MS = 60_000;
+
+/** No event is larger by far; a stream without ends of lines must not fill the memory. */
+const MAX_EVENT_CHARS = 1024 * 1024;
 
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 10_000;
@@ -24,7 +32,7 @@ const PAUSE_MAX_MS = 10_000;
 export async function* followEvents(
   transport: Transport,
   path: string,
-  { after, types, signal, onReconnect }: FollowEvents,
+  { after, types, signal, onReconnect, silenceMs = SILENCE_MS }: FollowEvents,
 ): AsyncGenerator<Event> {
   let cursor = after;
   let pause = PAUSE_MIN_MS;
@@ -39,15 +47,13 @@ export async function* followEvents(
         repeatable: false,
         signal,
       });
-      const messages = response
-        .body!.pipeThrough(new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>)
-        .pipeThrough(new EventSourceParserStream());
-      for await (const { id, data } of chunks(messages)) {
+      for await (const { id, data } of messages(response.body!, silenceMs)) {
         pause = PAUSE_MIN_MS;
         yield JSON.parse(data) as Event;
         // Only what the caller has taken is behind it.
         if (id !== undefined) cursor = id;
       }
+      onReconnect?.(undefined);
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       if (error instanceof ApiProblem && error.status < 500 && error.status !== 429) throw error;
@@ -58,17 +64,46 @@ export async function* followEvents(
   }
 }
 
-/** Not every browser iterates streams. */
-async function* chunks<Chunk>(stream: ReadableStream<Chunk>): AsyncGenerator<Chunk> {
-  const reader = stream.getReader();
+/** What one connection brings, until it ends. Throws when it breaks, and when it is silent for too long. */
+async function* messages(
+  body: ReadableStream<Uint8Array>,
+  silenceMs: number,
+): AsyncGenerator<EventSourceMessage> {
+  const waiting: EventSourceMessage[] = [];
+  let failure: Error | undefined;
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT_CHARS,
+    onEvent: (message) => waiting.push(message),
+    onError: (error) => {
+      if (error.type === "max-buffer-size-exceeded") failure = error;
+    },
+  });
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unlessSilent(reader.read(), silenceMs);
       if (done) return;
-      yield value;
+      parser.feed(decoder.decode(value, { stream: true }));
+      if (failure !== undefined) throw failure;
+      // One piece of the body holds them all; the next is asked for once they are taken.
+      yield* waiting.splice(0);
     }
   } finally {
-    await reader.cancel().catch(() => {});
+    // A dead connection may never confirm that it ended: nobody waits for that.
+    void reader.cancel().catch(() => {});
+  }
+}
+
+async function unlessSilent<Value>(read: Promise<Value>, ms: number): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no sign of life for ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([read, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
