@@ -252,7 +252,7 @@ describe("a node whose disk is gone", () => {
     await alice.node.ready(channelId);
     await alice.node.ready(unpaid.channelId);
     expect(await alice.node.channel(channelId)).toMatchObject({ sent: 11n, received: 60n });
-    expect((await alice.node.backup.recovery())?.complete).toBe(true);
+    await expect.poll(async () => (await alice.node.backup.recovery())?.complete).toBe(true);
     const closed = await alice.node.close(channelId);
     expect(closed.paidOut).toEqual([DEPOSIT + 49n, DEPOSIT - 49n]);
   }, 60_000);
