@@ -50,8 +50,9 @@ export class Alarm {
   }
 }
 
-/** `promise`, or a rejection with the signal's reason if that comes first. */
+/** `promise`, or a rejection with the signal's reason if that comes first. What the promise rejects with then is nobody's. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {});
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);

@@ -1,8 +1,7 @@
+import { accountFromKey } from "../chain/account.ts";
 import { createCrypto } from "../crypto/index.ts";
-import { addressOfPublicKey } from "../protocol/index.ts";
 
 /** The address of a private key. */
 export async function accountOf(privateKey: Uint8Array): Promise<string> {
-  const crypto = await createCrypto();
-  return addressOfPublicKey(crypto.ecdsa.publicKey(privateKey), crypto.keccak256);
+  return accountFromKey(privateKey, await createCrypto()).address;
 }

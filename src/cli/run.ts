@@ -22,13 +22,13 @@ export function runner(program: Command, signal: AbortSignal): Run {
           Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
         );
         const required = command.name() !== "init";
-        const { settings } = await loadConfiguration({
+        const configuration = await loadConfiguration({
           flags,
           env: process.env,
           file: options.config,
           required,
         });
-        await action(new Shell(options, settings, signal), ...args);
+        await action(new Shell(options, configuration, signal), ...args);
       } catch (error) {
         process.exitCode = tell(error, options.json === true || program.opts<GlobalOptions>().json === true);
       }
@@ -36,14 +36,14 @@ export function runner(program: Command, signal: AbortSignal): Run {
 }
 
 /** Settings' flags are commander's options of the same name in camel case. */
-export function flagValue(options: object, name: string): unknown {
+function flagValue(options: object, name: string): unknown {
   const { key } = SETTINGS[name as keyof typeof SETTINGS];
   const camel = key.replace(/[._]([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return (options as Record<string, unknown>)[camel];
 }
 
 /** Says what went wrong, whether money is at stake and what to do. Returns the exit code. */
-export function tell(error: unknown, json: boolean): number {
+function tell(error: unknown, json: boolean): number {
   const exitCode = exitCodeOf(error);
   const told = describe(error, exitCode);
   if (json) process.stderr.write(`${JSON.stringify({ error: told })}\n`);

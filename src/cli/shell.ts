@@ -5,9 +5,12 @@ import { confirm, password } from "@inquirer/prompts";
 import Table from "cli-table3";
 import ora from "ora";
 import { RivuletClient } from "../client/client.ts";
+import { bigintsAsText } from "../client/json.ts";
 import { Tokens } from "./amounts.ts";
+import type { Configuration } from "./config/load.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, EXIT, usage } from "./exitCodes.ts";
+import { passwordIn } from "./files.ts";
 import { safe } from "./text.ts";
 
 /** Options every command takes. */
@@ -28,16 +31,20 @@ export interface Waiting {
 /** Where a command writes and what it asks: results to stdout, everything for people's eyes to stderr. */
 export class Shell {
   readonly options: GlobalOptions;
-  readonly settings: Settings;
+  readonly configuration: Configuration;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   #client: Promise<RivuletClient> | undefined;
   #tokens: Tokens | undefined;
 
-  constructor(options: GlobalOptions, settings: Settings, signal: AbortSignal) {
+  constructor(options: GlobalOptions, configuration: Configuration, signal: AbortSignal) {
     this.options = options;
-    this.settings = settings;
+    this.configuration = configuration;
     this.signal = signal;
+  }
+
+  get settings(): Settings {
+    return this.configuration.settings;
   }
 
   get json(): boolean {
@@ -122,7 +129,7 @@ export class Shell {
     const given = process.env.RIVULET_PASSWORD;
     if (given !== undefined) return given;
     const file = this.settings.passwordFile;
-    if (file !== undefined) return (await readFile(file, "utf8")).replace(/\r?\n$/, "");
+    if (file !== undefined) return passwordIn(file);
     if (!isInteractive()) {
       throw usage(
         "a password is needed and nobody can type it here",
@@ -191,10 +198,6 @@ async function adminToken(dataDir: string): Promise<string | undefined> {
 
 export function isInteractive(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
-}
-
-function bigintsAsText(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `${value}` : value;
 }
 
 const NO_LINES = {

@@ -1,4 +1,5 @@
 import pRetry from "p-retry";
+import { bigintsAsText } from "./json.ts";
 import { problemOf, Unreachable } from "./problem.ts";
 
 export interface TransportOptions {
@@ -88,8 +89,4 @@ function queryText(query: Sent["query"]): string {
   const pairs = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
   if (pairs.length === 0) return "";
   return `?${new URLSearchParams(pairs.map(([name, value]) => [name, `${value}`]))}`;
-}
-
-function bigintsAsText(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `${value}` : value;
 }

@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { loadConfiguration } from "../config/load.ts";
-import { SETTINGS } from "../config/settings.ts";
-import { flagValue, type Run } from "../run.ts";
+import type { Run } from "../run.ts";
 
 const EXAMPLE = `
 Examples:
@@ -15,16 +13,8 @@ export function registerConfig(program: Command, run: Run): void {
     .description("show every setting, its value and where it came from")
     .addHelpText("after", EXAMPLE)
     .action(
-      run(async (shell, _options: object, command: Command) => {
-        const options = command.optsWithGlobals<{ config?: string }>();
-        const flags = Object.fromEntries(
-          Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
-        );
-        const { resolved, file, fileExists } = await loadConfiguration({
-          flags,
-          env: process.env,
-          file: options.config,
-        });
+      run(async (shell) => {
+        const { resolved, file, fileExists } = shell.configuration;
         const shown = resolved.map(({ setting, value, source, place }) => ({
           key: setting.key,
           value: setting.secret === true ? redacted(value) : (value ?? null),

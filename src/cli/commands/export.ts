@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { save } from "../download.ts";
 import { usage } from "../exitCodes.ts";
+import { passwordIn } from "../files.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { parseTime } from "../when.ts";
@@ -98,6 +98,6 @@ export function registerBackup(program: Command, run: Run): void {
 async function backupPassword(shell: Shell, file: string | undefined): Promise<string> {
   const given = process.env.RIVULET_BACKUP_PASSWORD;
   if (given !== undefined) return given;
-  if (file !== undefined) return (await readFile(file, "utf8")).replace(/\r?\n$/, "");
+  if (file !== undefined) return passwordIn(file);
   return shell.newPassword("Password for the backup");
 }

@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { input } from "@inquirer/prompts";
 import type { Command } from "commander";
@@ -9,6 +9,7 @@ import { accountOf } from "../account.ts";
 import { KEYSTORE } from "../config/nodeOptions.ts";
 import { DEFAULT_CONFIG_FILE, type Settings } from "../config/settings.ts";
 import { CliError, usage } from "../exitCodes.ts";
+import { isThere } from "../files.ts";
 import type { Run } from "../run.ts";
 import { isInteractive, type Shell } from "../shell.ts";
 
@@ -44,7 +45,7 @@ export function registerInit(program: Command, run: Run): void {
 async function init(shell: Shell, options: InitOptions, configFile: string): Promise<void> {
   const { dataDir } = shell.settings;
   const keystore = join(dataDir, KEYSTORE);
-  if (await exists(keystore)) {
+  if (await isThere(keystore)) {
     throw new CliError(`there are keys in ${keystore} already`, {
       action: "Nothing was changed. `rivulet keys` shows whose they are; --data-dir makes another node.",
     });
@@ -132,7 +133,7 @@ async function keepMnemonic(
 
 /** False if there was one. */
 async function writeConfig(shell: Shell, file: string, chain: ChainSettings): Promise<boolean> {
-  if (await exists(file)) return false;
+  if (await isThere(file)) return false;
   const content = configText(shell.settings, chain);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   // It names RPC servers, whose URLs may hold keys.
@@ -144,11 +145,4 @@ function configText({ dataDir }: Settings, chain: ChainSettings): string {
   const head =
     "# Settings of a Rivulet node. `rivulet config` shows all there are, and where each value comes from.\n\n";
   return `${head}${stringify({ data_dir: dataDir, chain })}\n`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,11 +1,12 @@
 import { createReadStream } from "node:fs";
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { writeKeystore } from "../../crypto/index.ts";
 import { restoreBackup } from "../../node/backup/restore.ts";
 import { DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
 import { CliError } from "../exitCodes.ts";
+import { isThere } from "../files.ts";
 import type { Run } from "../run.ts";
 import { isInteractive, type Shell } from "../shell.ts";
 import { short, timeText } from "../text.ts";
@@ -38,11 +39,7 @@ async function restore(shell: Shell, file: string, options: RestoreCommandOption
   const { dataDir, proofCopy } = shell.settings;
   const keystore = join(dataDir, KEYSTORE);
   for (const path of [keystore, join(dataDir, DATABASE)]) {
-    const there = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (there) {
+    if (await isThere(path)) {
       throw new CliError(`${path} is there already`, {
         action: "Choose an empty directory with --data-dir.",
       });

@@ -81,7 +81,7 @@ export class Books {
   async trialBalance(signal?: AbortSignal): Promise<TrialBalance[]> {
     const books = new Map<Address, TokenBooks>([[ZERO_ADDRESS, new TokenBooks()]]);
     const held = new Map<Address, bigint>();
-    const moved = await this.#movedByChannel(signal);
+    const moved = await this.journal.movementsByChannel(ALL_TIME, signal);
     for await (const state of this.channels(signal)) {
       const { token } = state.terms.channel;
       const of = entry(books, token, () => new TokenBooks());
@@ -117,14 +117,6 @@ export class Books {
       wallet,
       balanced: of.sum === 0n && of.balance("assets:channels") === channels,
     };
-  }
-
-  async #movedByChannel(signal: AbortSignal | undefined): Promise<Map<string, Movement[]>> {
-    const moved = new Map<string, Movement[]>();
-    for await (const movement of this.journal.movements(ALL_TIME, signal)) {
-      entry(moved, movement.channelId, (): Movement[] => []).push(movement);
-    }
-    return moved;
   }
 
   /** One token that answers nothing, or nonsense, must not take the books of the others down. */

@@ -10,23 +10,24 @@ import {
   type LedgerPorts,
   NO_PROOF,
   nextProof,
+  otherSide,
   participantOf,
   readTransfers,
   type SignedProof,
   signerOf,
   toHex,
 } from "../../protocol/index.ts";
-import { payerOf } from "./movement.ts";
-import type { Direction } from "./payments.ts";
-import type {
-  ChannelEndRecord,
-  ChannelRecord,
-  MovementRecord,
-  NodeRecord,
-  PaymentLine,
-  ProofRecord,
-  Standing,
-  UpdateRecord,
+import { type Direction, payerOf } from "../history/listedPayment.ts";
+import {
+  type ChannelEndRecord,
+  type ChannelRecord,
+  channelOf,
+  type MovementRecord,
+  type NodeRecord,
+  type PaymentLine,
+  type ProofRecord,
+  type Standing,
+  type UpdateRecord,
 } from "./statementRecord.ts";
 import type { Totals } from "./totals.ts";
 
@@ -118,7 +119,7 @@ export class ChannelCheck {
     if (id !== channelId) this.#report("channel_id_mismatch", "the id is not that of the channel's tuple");
     const ours = participantOf(this.#channel, side) === account && signerOf(this.#channel, side) === signer;
     if (!ours) this.#report("channel_foreign", "the node is not the participant it is said to be");
-    const peer = signerOf(this.#channel, side === 0 ? 1 : 0);
+    const peer = signerOf(this.#channel, otherSide(side));
     const { token } = this.#channel;
     if ((filter.peer ?? peer) !== peer || (filter.token ?? token) !== token) {
       this.#report("channel_foreign", "the channel is not what the statement is said to be about");
@@ -218,7 +219,7 @@ export class ChannelCheck {
         `the proof of what was ${record.direction} does not follow from the updates`,
       );
     }
-    const signer = signerOf(this.#channel, payerOf(this.record.side, record.direction));
+    const signer = signerOf(this.#channel, payerOf(this.record, record.direction));
     const digest = this.#digests.balanceProof(channelIdToBytes(this.record.channelId), proof);
     if (!isSignedBy(addressToBytes(signer), digest, proof.signature, this.#crypto)) {
       this.#report(
@@ -283,18 +284,6 @@ export class ChannelCheck {
 function follow(totals: bigint[], total: bigint, moved: bigint): void {
   while (moved < 0n && totals.length > 0 && totals.at(-1)! >= total) totals.pop();
   totals.push(total);
-}
-
-function channelOf({ participants, signers, token, challengePeriod, salt }: ChannelRecord): Channel {
-  return {
-    participant0: participants[0],
-    participant1: participants[1],
-    signer0: signers[0],
-    signer1: signers[1],
-    token,
-    challengePeriod,
-    salt: BigInt(salt),
-  };
 }
 
 function startOf(opening: Standing, direction: Direction): DirectionCheck {

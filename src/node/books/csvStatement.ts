@@ -1,7 +1,7 @@
-import type { Address } from "../../protocol/index.ts";
-import { signerOf, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { otherSide, signerOf, ZERO_ADDRESS } from "../../protocol/index.ts";
 import { type Account, accountsOf } from "./account.ts";
-import type { ChannelRecord, StatementRecord } from "./statementRecord.ts";
+import { gathered } from "./gather.ts";
+import { type ChannelRecord, channelOf, type StatementRecord } from "./statementRecord.ts";
 
 const COLUMNS = [
   "time",
@@ -23,25 +23,23 @@ const COLUMNS = [
 
 type Row = Partial<Record<(typeof COLUMNS)[number], string>>;
 
-const CHUNK_CHARS = 64 * 1024;
-
 /**
  * A statement as CSV (RFC 4180): one movement per row with the accounts it debits and credits, amounts in the
  * token's base unit. Rows are grouped by channel. It holds no evidence: that is what the JSON form is for.
  */
-export async function* csvStatement(records: AsyncIterable<StatementRecord>): AsyncGenerator<string> {
-  let text = `${COLUMNS.join(",")}\r\n`;
+export function csvStatement(records: AsyncIterable<StatementRecord>): AsyncGenerator<string> {
+  return gathered(lines(records));
+}
+
+async function* lines(records: AsyncIterable<StatementRecord>): AsyncGenerator<string> {
+  yield `${COLUMNS.join(",")}\r\n`;
   let channel: ChannelRecord | undefined;
   for await (const record of records) {
     if (record.type === "channel") channel = record;
     for (const row of rowsOf(record, channel)) {
-      text += `${COLUMNS.map((column) => cell(row[column] ?? "")).join(",")}\r\n`;
+      yield `${COLUMNS.map((column) => cell(row[column] ?? "")).join(",")}\r\n`;
     }
-    if (text.length < CHUNK_CHARS) continue;
-    yield text;
-    text = "";
   }
-  yield text;
 }
 
 function* rowsOf(record: StatementRecord, channel: ChannelRecord | undefined): Generator<Row> {
@@ -51,7 +49,11 @@ function* rowsOf(record: StatementRecord, channel: ChannelRecord | undefined): G
     yield { ...of, ...accountsOf("gas") };
   }
   if (channel === undefined) return;
-  const of = { token: channel.token, channel: channel.channelId, peer: peerOf(channel) };
+  const of = {
+    token: channel.token,
+    channel: channel.channelId,
+    peer: signerOf(channelOf(channel), otherSide(channel.side)),
+  };
   if (record.type === "movement") {
     const { kind, time, amount } = record;
     yield { ...of, time: timeText(time), kind, ...movementAccounts(kind), ...unsigned(amount, kind) };
@@ -85,16 +87,6 @@ function unsigned(amount: string, kind: Kind): Row {
   if (!amount.startsWith("-")) return { amount };
   const { debit, credit } = movementAccounts(kind);
   return { amount: amount.slice(1), debit: credit, credit: debit };
-}
-
-function peerOf({ participants, signers, side }: ChannelRecord): Address {
-  const channel = {
-    participant0: participants[0],
-    participant1: participants[1],
-    signer0: signers[0],
-    signer1: signers[1],
-  };
-  return signerOf({ ...channel, token: ZERO_ADDRESS, challengePeriod: 0, salt: 0n }, side === 0 ? 1 : 0);
 }
 
 function timeText(time: number): string {

@@ -9,7 +9,7 @@ import { decodeChannelState } from "../../store/channelRecord.ts";
 import type { GroupCommit } from "../../store/groupCommit.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import type { Op, StoreReader } from "../../store/store.ts";
-import type { ListOptions, Records } from "../records.ts";
+import { type ListOptions, type Records, splitTimeKey, timeKey } from "../records.ts";
 import { chainTotals, type GasPaid, type Movement, type MovementKind, movementsBetween } from "./movement.ts";
 
 const MOVEMENTS = "movement";
@@ -18,9 +18,6 @@ const GAS = "gas";
 const GAS_NOTED = "gasNoted";
 const MARKS = "books";
 const BEGUN = "begun";
-
-/** Digits of a time in milliseconds within a key, so that keys sort by it: until the year 33658. */
-const TIME_DIGITS = 15;
 
 /** Records per batch while the books begin. */
 const BATCH = 4_096;
@@ -87,7 +84,7 @@ export class BookJournal {
   /** Notes what a mined transaction cost; the same transaction again changes nothing. */
   async noteGas(gas: Omit<GasPaid, "time">): Promise<void> {
     if ((await this.#records.get(GAS_NOTED, gas.hash)) !== undefined) return;
-    const key = `${timeText(Date.now())}/${gas.hash}`;
+    const key = `${timeKey(Date.now())}/${gas.hash}`;
     const value: StoredGas = { intent: gas.intent, amount: gas.amount.toString() };
     const ops = [this.#records.putOp(GAS, key, value), this.#records.putOp(GAS_NOTED, gas.hash, key)];
     await this.#committer.commit(ops, { sync: true });
@@ -98,23 +95,34 @@ export class BookJournal {
     for await (const { key, value } of this.#list<StoredMovement>(MOVEMENTS, { from, to }, signal)) {
       yield {
         ...value,
-        time: timeOf(key),
+        time: splitTimeKey(key).time,
         amount: BigInt(value.amount),
         total: BigInt(value.total),
       };
     }
   }
 
+  /** Each channel's, in the order of time. */
+  async movementsByChannel(period: Period, signal?: AbortSignal): Promise<Map<ChannelId, Movement[]>> {
+    const moved = new Map<ChannelId, Movement[]>();
+    for await (const movement of this.movements(period, signal)) {
+      const list = moved.get(movement.channelId);
+      if (list === undefined) moved.set(movement.channelId, [movement]);
+      else list.push(movement);
+    }
+    return moved;
+  }
+
   /** In the order of time. */
   async *gas({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<GasPaid> {
     for await (const { key, value } of this.#list<StoredGas>(GAS, { from, to }, signal)) {
-      const hash = key.slice(TIME_DIGITS + 1) as Hex;
-      yield { time: timeOf(key), hash, intent: value.intent, amount: BigInt(value.amount) };
+      const { time, rest } = splitTimeKey(key);
+      yield { time, hash: rest as Hex, intent: value.intent, amount: BigInt(value.amount) };
     }
   }
 
   #list<Value>(namespace: string, { from, to }: Period, signal: AbortSignal | undefined) {
-    const options: ListOptions = { from: timeText(from), to: timeText(to), signal };
+    const options: ListOptions = { from: timeKey(from), to: timeKey(to), signal };
     return this.#records.list<Value>(namespace, options);
   }
 
@@ -126,16 +134,6 @@ export class BookJournal {
       amount: amount.toString(),
       total: total.toString(),
     };
-    return this.#records.putOp(MOVEMENTS, `${timeText(time)}/${channelId}/${kind}/${total}`, value);
+    return this.#records.putOp(MOVEMENTS, `${timeKey(time)}/${channelId}/${kind}/${total}`, value);
   }
-}
-
-function timeText(time: number): string {
-  return Math.min(time, 10 ** TIME_DIGITS - 1)
-    .toString()
-    .padStart(TIME_DIGITS, "0");
-}
-
-function timeOf(key: string): number {
-  return Number(key.slice(0, TIME_DIGITS));
 }

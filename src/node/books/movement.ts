@@ -1,12 +1,4 @@
-import {
-  type Address,
-  type ChainView,
-  type ChannelId,
-  type ChannelState,
-  type Hex,
-  otherSide,
-  type Side,
-} from "../../protocol/index.ts";
+import type { Address, ChainView, ChannelId, ChannelState, Hex, Side } from "../../protocol/index.ts";
 
 /** What of this node's money the chain moved. */
 export type MovementKind = "deposit" | "withdrawal" | "settlement";
@@ -88,9 +80,4 @@ export function balanceOf(totals: Omit<ChainTotals, "settlement">, { sent, recei
  */
 export function countedNonces(state: ChannelState): Readonly<Record<"sent" | "received", bigint>> {
   return { sent: state.sent.nonce, received: state.accepted };
-}
-
-/** The side that pays in a direction. */
-export function payerOf(side: Side, direction: "sent" | "received"): Side {
-  return direction === "sent" ? side : otherSide(side);
 }

@@ -13,9 +13,9 @@ import { decodeUpdate, decodeUpdateTime } from "../../store/channelRecord.ts";
 import { updateKey, updateRange } from "../../store/keys.ts";
 import type { StoreReader } from "../../store/store.ts";
 import { NodeError } from "../error.ts";
-import { countedNonces, payerOf } from "./movement.ts";
+import { type Direction, payerOf } from "../history/listedPayment.ts";
+import { countedNonces } from "./movement.ts";
 
-export type Direction = "sent" | "received";
 export const DIRECTIONS: readonly Direction[] = ["sent", "received"];
 
 export interface TimedUpdate {
@@ -35,7 +35,7 @@ export class StoredUpdates {
   constructor(store: StoreReader, state: ChannelState, direction: Direction) {
     this.#store = store;
     this.#state = state;
-    this.payer = payerOf(state.side, direction);
+    this.payer = payerOf(state, direction);
     this.last = countedNonces(state)[direction];
   }
 

@@ -9,10 +9,11 @@ import {
   ZERO_ADDRESS,
 } from "../../protocol/index.ts";
 import type { StoreReader } from "../../store/store.ts";
+import type { Direction } from "../history/listedPayment.ts";
 import type { Books } from "./books.ts";
 import type { Period } from "./journal.ts";
 import { balanceOf, type Movement } from "./movement.ts";
-import { DIRECTIONS, type Direction, StoredUpdates, type TimedUpdate } from "./payments.ts";
+import { DIRECTIONS, StoredUpdates, type TimedUpdate } from "./payments.ts";
 import type {
   ChannelRecord,
   NodeRecord,
@@ -68,7 +69,7 @@ export async function* statementRecords(init: StatementInit): AsyncGenerator<Sta
   const period: Period = { from: filter.from ?? 0, to: filter.to ?? Number.MAX_SAFE_INTEGER };
   yield { type: "node", ...init.node, filter };
   const totals = new TotalsByToken();
-  const moved = await movementsByChannel(books, period, signal);
+  const moved = await books.journal.movementsByChannel({ from: 0, to: period.to }, signal);
   for await (const state of books.channels(signal)) {
     if (!concerns(state, filter)) continue;
     const channel = await channelPeriod(init, state, period, moved.get(state.id) ?? []);
@@ -87,20 +88,6 @@ export async function* statementRecords(init: StatementInit): AsyncGenerator<Sta
 function concerns(state: ChannelState, { peer, token }: StatementFilter): boolean {
   if (token !== undefined && state.terms.channel.token !== token) return false;
   return peer === undefined || toHex(state.counterpartySigner) === peer;
-}
-
-async function movementsByChannel(
-  books: Books,
-  { to }: Period,
-  signal: AbortSignal | undefined,
-): Promise<Map<ChannelId, Movement[]>> {
-  const moved = new Map<ChannelId, Movement[]>();
-  for await (const movement of books.journal.movements({ from: 0, to }, signal)) {
-    const list = moved.get(movement.channelId);
-    if (list === undefined) moved.set(movement.channelId, [movement]);
-    else list.push(movement);
-  }
-  return moved;
 }
 
 async function channelPeriod(

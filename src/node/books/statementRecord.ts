@@ -1,5 +1,5 @@
-import type { Address, ChannelId, Hex } from "../../protocol/index.ts";
-import type { Direction } from "./payments.ts";
+import type { Address, Channel, ChannelId, Hex } from "../../protocol/index.ts";
+import type { Direction } from "../history/listedPayment.ts";
 
 /**
  * A statement is one JSON document written a record per line, so that it can be read by any JSON parser and checked
@@ -155,3 +155,16 @@ export type StatementRecord =
   | GasRecord
   | TotalsRecord
   | EndRecord;
+
+/** The tuple of a statement's channel. */
+export function channelOf({ participants, signers, token, challengePeriod, salt }: ChannelRecord): Channel {
+  return {
+    participant0: participants[0],
+    participant1: participants[1],
+    signer0: signers[0],
+    signer1: signers[1],
+    token,
+    challengePeriod,
+    salt: BigInt(salt),
+  };
+}

@@ -101,12 +101,13 @@ class StatementCheck {
     this.#seal = new Seal(options.crypto.keccak256);
   }
 
-  report(code: Finding["code"], message: string): void {
-    if (this.#findings.length >= MAX_FINDINGS) {
-      this.#more++;
-      return;
-    }
-    this.#findings.push({ code, message, channelId: this.#channel?.record.channelId });
+  report(
+    code: Finding["code"],
+    message: string,
+    channelId: string | undefined = this.#channel?.record.channelId,
+  ): void {
+    if (this.#findings.length >= MAX_FINDINGS) this.#more++;
+    else this.#findings.push({ code, message, channelId });
   }
 
   async line(line: string): Promise<void> {
@@ -171,9 +172,7 @@ class StatementCheck {
     const ports = { crypto: this.#options.crypto, digests: this.#digests! };
     const totals = this.#totals.of(record.token);
     this.#channel = new ChannelCheck(record, this.#node!, ports, totals, (code, message) =>
-      this.#findings.length >= MAX_FINDINGS
-        ? void this.#more++
-        : void this.#findings.push({ code, message, channelId: record.channelId }),
+      this.report(code, message, record.channelId),
     );
   }
 

@@ -2,6 +2,7 @@ import {
   type ChannelId,
   type ChannelState,
   channelIdFromBytes,
+  otherSide,
   type Side,
   viewOf,
 } from "../../protocol/index.ts";
@@ -42,6 +43,6 @@ export function indexRuns(before: ChannelState, next: ChannelState, time: number
     ops.push(runOp(time, idBytes, side, before.sent.nonce + 1n, next.sent.nonce));
   }
   if (next.received.nonce > before.received.nonce) {
-    ops.push(runOp(time, idBytes, side === 0 ? 1 : 0, before.received.nonce + 1n, next.received.nonce));
+    ops.push(runOp(time, idBytes, otherSide(side), before.received.nonce + 1n, next.received.nonce));
   }
 }

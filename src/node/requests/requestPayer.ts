@@ -1,3 +1,4 @@
+import { orAborted } from "../../chain/wait.ts";
 import type { PeerHost } from "../../p2p/peerHost.ts";
 import {
   type Address,
@@ -174,7 +175,7 @@ export class RequestPayer {
     const { nonce, index } = place;
     job.onChannel?.(mailbox.channelId, false);
     try {
-      await abortable(mailbox.payer.acknowledged(nonce), job.signal);
+      await orAborted(mailbox.payer.acknowledged(nonce), job.signal);
     } catch (error) {
       if (error instanceof NodeError && error.code === "payment_unpaid") return undefined;
       throw error;
@@ -278,17 +279,4 @@ function amountOf({ amount: asked }: PaymentRequestTerms, offered: bigint | unde
     throw new NodeError({ ok: false, code: "amount_invalid", fields: { amount } });
   }
   return amount;
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
