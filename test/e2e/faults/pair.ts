@@ -132,12 +132,12 @@ export class Pair {
     }
   }
 
-  /** Reads what arrived since the last update each application saw, or all of it again. */
+  /** Reads what arrived since the first update each application missed, or all of it again. */
   async read(all = false): Promise<void> {
     await Promise.all(
       ([0, 1] as const).map(async (payer) => {
         const tally = this.tallies[payer];
-        const after = all ? 0n : tally.newest;
+        const after = all ? 0n : tally.seenTo;
         const updates = await this.players[other(payer)].call("received", {
           channelId: this.channelId,
           after,

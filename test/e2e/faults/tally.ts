@@ -23,10 +23,12 @@ export class Tally {
   readonly #asked = new Map<string, Asked>();
   readonly #got = new Map<string, Got>();
   readonly #unresolved = new Set<string>();
+  /** Updates seen beyond the first one missing. */
+  readonly #ahead = new Set<bigint>();
   /** Sum of what was served. */
   total = 0n;
-  /** The newest update seen. */
-  newest = 0n;
+  /** Every update up to this one was seen: a later one may be heard of before one that a crash kept back is read. */
+  seenTo = 0n;
 
   constructor(name: string) {
     this.name = name;
@@ -67,7 +69,8 @@ export class Tally {
       this.#got.set(id, { nonce, index });
       this.total += amount;
     }
-    if (nonce > this.newest) this.newest = nonce;
+    if (nonce > this.seenTo) this.#ahead.add(nonce);
+    while (this.#ahead.delete(this.seenTo + 1n)) this.seenTo++;
   }
 
   /** Everything asked for is paid, and everything paid has arrived. */
