@@ -96,7 +96,9 @@ export class Pair {
   async settleIn(): Promise<void> {
     const { channelId } = this;
     await this.connect();
-    await Promise.all(this.players.map((player) => player.call("ready", { channelId })));
+    const ready = Promise.all(this.players.map((player) => player.call("ready", { channelId })));
+    // A connection that was cut may still have passed for one, and the node's own next attempt may be far.
+    while (await Promise.race([ready.then(() => false), sleep(100, true)])) await this.connect();
   }
 
   /** A node that still looks after its own affairs does not dial and is not reached: tried again for a while. */

@@ -6,7 +6,7 @@ import type { CallName, Calls, Notice } from "./control.ts";
 const SCRIPT = fileURLToPath(new URL("./peer.ts", import.meta.url));
 
 /** No call takes longer, short of a bug: then the test says which, instead of hanging. */
-const CALL_MS = 160_000;
+const CALL_MS = 60_000;
 
 interface Waiting {
   readonly name: CallName;
