@@ -17,12 +17,24 @@ export async function liveThrough(
   const pair = await Pair.open(arena, name, options.seed);
   try {
     const result = await new CrashSeries(pair, options).run();
-    await (ending === "together" ? closeTogether(pair) : closeAlone(pair));
+    await (ending === "together" ? closeTogether(pair) : inTurn(arena, () => closeAlone(pair)));
     await pair.assertPaidOut();
     return result;
   } finally {
     await pair.stop();
   }
+}
+
+const turns = new WeakMap<Arena, Promise<void>>();
+
+/** Whoever lets a challenge period pass lets it pass for every channel of the chain: one ending after the other. */
+function inTurn(arena: Arena, end: () => Promise<void>): Promise<void> {
+  const ended = (turns.get(arena) ?? Promise.resolve()).then(end);
+  turns.set(
+    arena,
+    ended.catch(() => {}),
+  );
+  return ended;
 }
 
 async function closeTogether({ players, channelId }: Pair): Promise<void> {
