@@ -3,8 +3,6 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     teardownTimeout: 30_000,
-    // Real processes, disks and chains on a shared machine: what fails twice is wrong. The report names what was retried.
-    retry: 1,
     // A suite that found nothing to run, or that was told to run only a part, has not passed.
     passWithNoTests: false,
     allowOnly: process.env.CI === undefined,
