@@ -137,17 +137,18 @@ export class Establisher {
   }
 
   async #resend(session: PeerSession, { state, resendFrom, returnFrom }: Reestablished): Promise<void> {
-    const { side } = state;
-    await this.#stream(session, side, resendFrom, "update");
-    await this.#stream(session, otherSide(side), returnFrom, "returnedUpdate");
+    const { side, sent, received } = state;
+    await this.#stream(session, side, resendFrom, sent.nonce, "update");
+    // What arrives on this session while we resend was not lost: returned, it would pass for a lie.
+    await this.#stream(session, otherSide(side), returnFrom, received.nonce, "returnedUpdate");
     if (state.behind === undefined) this.#establish(session);
     else this.#catchUp(state.behind.nonce <= state.sent.nonce);
   }
 
   /** Of what came back the payee may hold some as evidence only: what it accepted it acknowledges when it sees it. */
   async #resendUnacknowledged(session: PeerSession): Promise<void> {
-    const { side, acknowledged } = this.#mailbox.state;
-    await this.#stream(session, side, acknowledged + 1n, "update");
+    const { side, acknowledged, sent } = this.#mailbox.state;
+    await this.#stream(session, side, acknowledged + 1n, sent.nonce, "update");
     this.#establish(session);
   }
 
@@ -247,19 +248,19 @@ export class Establisher {
     closer.resume(session, state);
   }
 
-  /** Sends stored updates of `payer` from `from` to the newest, as fast as the peer reads. */
+  /** Sends stored updates of `payer` from `from` to `to`, as fast as the peer reads. */
   async #stream(
     session: PeerSession,
     payer: Side,
     from: bigint,
+    to: bigint,
     kind: "update" | "returnedUpdate",
   ): Promise<void> {
     const { state, context, channelId } = this.#mailbox;
-    const newest = payer === state.side ? state.sent.nonce : state.received.nonce;
-    if (from > newest) return;
+    if (from > to) return;
     // What was signed in this turn is read back from the store too: let it arrive there first.
     await context.committer.commit([], { sync: false });
-    const range = { ...updateRange(state.idBytes, payer, from, newest + 1n), signal: session.closed };
+    const range = { ...updateRange(state.idBytes, payer, from, to + 1n), signal: session.closed };
     for await (const [, value] of context.store.range(range)) {
       if (session.closed.aborted) return;
       if (!session.send({ kind, channelId, update: decodeUpdate(value) })) {

@@ -82,6 +82,7 @@ export class CrashSeries {
       "database_lost_data",
       "internal_error",
       "nonce_fork",
+      "nonce_gap",
       "returned_proof_invalid",
     ]);
     if (this.#options.ignoreSync)
