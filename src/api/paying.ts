@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { NodeError } from "../node/error.ts";
 import type { SpendOrder } from "../node/limits/gate.ts";
+import { answererOf } from "../node/limits/spender.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
 import type { PaidRequest } from "../node/requests/requestPayer.ts";
@@ -52,6 +53,11 @@ const LAST_WORD_MS = 1_000;
 /** Channels whose peer and token are kept in memory: about 200 bytes each. */
 const MAX_KNOWN = 10_000;
 
+/**
+ * Payments of one caller under way: each may wait for a peer that is away. Whoever makes many tokens of one stays one.
+ */
+export const MAX_UNDER_WAY = 1_024;
+
 /** Refusals after which nothing was paid and another channel may be chosen. */
 const UNPAID: ReadonlySet<string> = new Set([
   "insufficient_capacity",
@@ -62,6 +68,9 @@ const UNPAID: ReadonlySet<string> = new Set([
   "payee_forbidden",
   "spending_frozen",
 ]);
+
+/** After these nothing was sent, but the channel that was chosen stays. */
+const WAITS: ReadonlySet<string> = new Set(["payment_held", "peer_away", "queue_full", "unauthenticated"]);
 
 /**
  * The id of the payment that (access token, key) stands for. The node's own index makes payments with the same id on
@@ -77,6 +86,8 @@ export class Paying {
   readonly #init: PayingInit;
   /** By payment id, as long as a call is under way: as many as there are calls. */
   readonly #pending = new Map<string, { readonly asked: string; readonly paid: Promise<PaidReceipt> }>();
+  /** By whom they answer as. */
+  readonly #underWay = new Map<string, number>();
   readonly #waiting = new Set<AbortController>();
   readonly #known = new Map<ChannelId, { readonly peer: Address; readonly token: Address }>();
 
@@ -103,7 +114,7 @@ export class Paying {
       if (pending.asked !== asked) throw conflict(name);
       return pending.paid;
     }
-    const paid = this.#pay(caller, id, name, asked, order);
+    const paid = this.#counted(caller, () => this.#pay(caller, id, name, asked, order));
     this.#pending.set(name, { asked, paid });
     // Nothing that is told waits for it: by itself the node already makes the same payment of the same id and channel.
     void paid.then(
@@ -117,6 +128,14 @@ export class Paying {
    * Pays a payee's request: once for ever, whatever the key. Waits and says what became of it as `pay` does.
    */
   async payRequest(
+    caller: Caller,
+    request: string,
+    { amount, label }: { readonly amount: bigint | undefined; readonly label: string | undefined },
+  ): Promise<PaidRequest> {
+    return this.#counted(caller, () => this.#payRequest(caller, request, { amount, label }));
+  }
+
+  async #payRequest(
     caller: Caller,
     request: string,
     { amount, label }: { readonly amount: bigint | undefined; readonly label: string | undefined },
@@ -148,6 +167,23 @@ export class Paying {
     for (const patience of this.#waiting) patience.abort(reason);
   }
 
+  /** Bounds what one caller lets wait. Rejects with `queue_full`. */
+  async #counted<Made>({ spender }: Caller, make: () => Promise<Made>): Promise<Made> {
+    const by = answererOf(spender);
+    const underWay = this.#underWay.get(by) ?? 0;
+    if (underWay >= MAX_UNDER_WAY) {
+      throw new NodeError({ code: "queue_full", fields: { limit: BigInt(MAX_UNDER_WAY) } });
+    }
+    this.#underWay.set(by, underWay + 1);
+    try {
+      return await make();
+    } finally {
+      const left = this.#underWay.get(by)! - 1;
+      if (left === 0) this.#underWay.delete(by);
+      else this.#underWay.set(by, left);
+    }
+  }
+
   async #pay(
     caller: Caller,
     id: Uint8Array,
@@ -161,11 +197,14 @@ export class Paying {
     const { to, amount, reference, label } = order;
     const began = performance.now();
     const channelId =
-      "channelId" in to ? to.channelId : (known?.channelId ?? (await this.#choose(name, asked, to, amount)));
+      "channelId" in to
+        ? to.channelId
+        : (known?.channelId ?? (await this.#choose(caller, name, asked, to, amount)));
     const facts = await this.#factsOf(channelId);
-    if (label !== undefined) {
+    const called = async () => {
+      if (label === undefined) return;
       await node.history.labels.put({ channelId, direction: "sent", paymentId: `0x${name}` }, label);
-    }
+    };
     try {
       const receipt = await this.#patiently(
         () => channelId,
@@ -173,13 +212,17 @@ export class Paying {
         facts.peer,
         (signal) => this.#init.pay(caller, { channelId, amount, id, reference, signal }),
       );
+      await called();
       // Asked for again it is the same payment, and counted already.
       if (known === undefined)
         this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
       return { ...receipt, ...facts, amount };
     } catch (error) {
+      const { code } = error as { code: string };
+      // What was refused leaves nothing behind; what may still be paid keeps its name.
+      if (!UNPAID.has(code) && !WAITS.has(code)) await called();
       const isFresh = known === undefined && "peer" in to;
-      if (isFresh && UNPAID.has((error as { code: string }).code)) {
+      if (isFresh && UNPAID.has(code)) {
         await node.records.delete(KEYS, name, { sync: false });
       }
       throw error;
@@ -208,6 +251,7 @@ export class Paying {
    * take the payment back until the peer returns it, and until then another channel would pay it a second time.
    */
   async #choose(
+    { spender }: Caller,
     name: string,
     asked: string,
     { peer, token }: { readonly peer: Address; readonly token: Address },
@@ -217,6 +261,8 @@ export class Paying {
     let channels = await this.#candidates(peer, token);
     if (channels.length === 0) throw new ApiError({ code: "no_channel", fields: { peer, token } });
     if (!channels.some(({ connected }) => connected)) {
+      // Nobody waits for what could not be paid anyway.
+      await node.spending.assertMayPay(spender, { peer, token, amount });
       await this.#patiently(
         () => channels[0]!.channelId,
         name,

@@ -1,5 +1,6 @@
 import type { Budget } from "../../node/limits/caps.ts";
 import type { Spender } from "../../node/limits/spender.ts";
+import { ApiError } from "../error.ts";
 import type { Caller } from "../handler.ts";
 import type { Scope } from "../schema/accessToken.ts";
 import { type Grant, withImplied } from "./grant.ts";
@@ -128,6 +129,10 @@ function spenderOf(token: AccessToken): Spender {
     parent: token.parent?.caller.spender,
     payees: payees && new Set(payees),
     budgets,
+    assertLive: () => {
+      if (token.endedAt(Math.floor(Date.now() / 1000)) === undefined) return;
+      throw new ApiError({ code: "unauthenticated", fields: {} });
+    },
   };
 }
 

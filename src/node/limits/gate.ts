@@ -34,6 +34,9 @@ export interface SpendOrder {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What is known of a payment before its channel is chosen. */
+export type Payment = Pick<Wanted, "peer" | "token" | "amount">;
+
 /** What the gate asks of the rest of the node. */
 export interface GateParts {
   readonly context: NodeContext;
@@ -203,6 +206,19 @@ export class SpendingGate {
     }
   }
 
+  /**
+   * Throws, and notes, what no budget and no waiting could change: a frozen node, a payee or a token not granted.
+   * For callers that wait for something before they pay.
+   */
+  assertMayPay(spender: Spender | undefined, payment: Payment): Promise<void> {
+    return this.#refuseForbidden({ ...payment, spender });
+  }
+
+  #assertStillAllowed(spender: Spender | undefined): void {
+    this.#freeze.assertThawed();
+    spender?.assertLive?.();
+  }
+
   async #pay(spender: Spender | undefined, order: SpendOrder, mailbox: ChannelMailbox): Promise<Receipt> {
     const { amount, channelId, id } = order;
     // Paid before: its receipt is owed whatever the limits say now, and nothing is charged.
@@ -216,8 +232,8 @@ export class SpendingGate {
     try {
       for (const { account, caps } of guarded) await account.cover(caps);
       isReturned = await this.#isReturned(mailbox, order);
-      // The brake may have been pulled while the disk was at work or the peer away.
-      if (!isReturned) this.#freeze.assertThawed();
+      // The brake may have been pulled, or the spender ended, while the disk was at work or the peer away.
+      if (!isReturned) this.#assertStillAllowed(spender);
     } catch (error) {
       held.release();
       throw error;
@@ -244,7 +260,7 @@ export class SpendingGate {
   }
 
   /** What no budget could allow: a frozen node, a payee or a token that was not granted. */
-  async #refuseForbidden(wanted: Wanted): Promise<void> {
+  async #refuseForbidden(wanted: Omit<Wanted, "channelId" | "paymentId">): Promise<void> {
     try {
       this.#freeze.assertThawed();
       for (const { id, payees, budgets } of lineOf(wanted.spender)) {

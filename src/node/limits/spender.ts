@@ -13,6 +13,8 @@ export interface Spender {
   /** One per token that may be spent. Undefined: no budget, any token. */
   readonly budgets?: readonly Budget[] | undefined;
   readonly parent?: Spender | undefined;
+  /** Throws if it has ended, or one it was made from: asked once more before a payment that waited is made. */
+  readonly assertLive?: (() => void) | undefined;
 }
 
 /** Depth of the longest chain of access tokens. */

@@ -117,7 +117,7 @@ export function heldError({ id, state, reason }: Approval): NodeError {
 }
 
 export function decisionOf(
-  { spender, peer, channelId, token, amount }: Wanted,
+  { spender, peer, channelId, token, amount }: Omit<Wanted, "channelId" | "paymentId"> & Partial<Wanted>,
   verdict: NewDecision["verdict"],
   rule: string,
   reason: string,

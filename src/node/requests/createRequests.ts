@@ -13,8 +13,8 @@ interface Init {
   readonly channels: Channels;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
-  /** What pays others' requests. */
-  readonly spend: RequestPayerInit["spend"];
+  /** What payments of others' requests pass. */
+  readonly gate: RequestPayerInit["gate"];
   /** The database may have lost payments. */
   readonly lost: boolean;
   /** Our clock, Unix seconds. */
@@ -31,9 +31,9 @@ export interface RequestParts {
   onJudged(channelId: ChannelId, judgement: Judgement): void;
 }
 
-export function createRequests({ context, channels, host, paidOnce, spend, lost, now }: Init): RequestParts {
+export function createRequests({ context, channels, host, paidOnce, gate, lost, now }: Init): RequestParts {
   const refunder = new Refunder(context, channels, paidOnce);
-  const payer = new RequestPayer({ context, channels, host, spend, lost, now });
+  const payer = new RequestPayer({ context, channels, host, gate, lost, now });
   const requests = new Requests({ context, payer, host, now });
   return {
     requests,

@@ -16,8 +16,9 @@ import { decodeIndexedPayment, type IndexedPayment } from "../channel/paymentIds
 import type { Channels } from "../channels.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
+import type { SpendingGate } from "../limits/gate.ts";
 import type { Spender } from "../limits/spender.ts";
-import type { PaymentOrder, Receipt } from "../payment.ts";
+import type { Receipt } from "../payment.ts";
 import { NAMESPACE, paymentIdOf } from "./requestRecord.ts";
 import { Turns } from "./turns.ts";
 
@@ -27,6 +28,14 @@ const MAX_PAYING = 10_000;
 const DIAL_MS = 10_000;
 /** How long a connected recipient may take to compare notes on a channel. */
 const ESTABLISH_MS = 30_000;
+
+/** The gate's refusals: nothing was signed, and nobody is asked whether it may be. */
+const REFUSED: ReadonlySet<string> = new Set([
+  "budget_exceeded",
+  "limit_exceeded",
+  "payee_forbidden",
+  "spending_frozen",
+]);
 
 export interface PayRequestOptions {
   /** The token's base unit: needed when the request leaves it open, and else what it asks for. */
@@ -47,18 +56,12 @@ export interface PaidRequest extends Receipt {
   readonly amount: bigint;
 }
 
-/** One payment as a request orders it. */
-export interface RequestOrder extends PaymentOrder {
-  readonly channelId: ChannelId;
-  readonly id: Uint8Array;
-  readonly signal?: AbortSignal | undefined;
-}
-
 export interface RequestPayerInit {
   readonly context: NodeContext;
   readonly channels: Channels;
   readonly host: PeerHost;
-  readonly spend: (spender: Spender | undefined, order: RequestOrder) => Promise<Receipt>;
+  /** What every payment passes. */
+  readonly gate: Pick<SpendingGate, "assertMayPay" | "pay">;
   /** The database may have lost payments of ours. */
   readonly lost: boolean;
   /** Our clock, Unix seconds. */
@@ -113,14 +116,25 @@ export class RequestPayer {
     const paid = await this.#paidBefore(job);
     if (paid !== undefined) return paid;
     this.#assertUnexpired(job.terms);
+    const { recipient: peer, token } = job.terms;
+    await this.#init.gate.assertMayPay(job.spender, { peer, token, amount: job.amount });
     const mailbox = await this.#choose(job);
     // A database that lost data got our own payments back with the connection.
     const returned = await this.#paidBefore(job);
     if (returned !== undefined) return returned;
     const intent: Intent = { channelId: mailbox.channelId, amount: job.amount.toString() };
     const key = toHex(job.terms.paymentHash);
-    await this.#init.context.records.put(NAMESPACE.intent, key, intent, { sync: true });
-    return this.#spend(job, mailbox);
+    const { records } = this.#init.context;
+    await records.put(NAMESPACE.intent, key, intent, { sync: true });
+    try {
+      return await this.#spend(job, mailbox);
+    } catch (error) {
+      // Else whoever may spend nothing could fix the amount of a request that leaves it open.
+      const { code } = error as { code?: string };
+      if (code !== undefined && REFUSED.has(code))
+        await records.delete(NAMESPACE.intent, key, { sync: true });
+      throw error;
+    }
   }
 
   async #paidBefore(job: Job): Promise<PaidRequest | undefined> {
@@ -187,11 +201,19 @@ export class RequestPayer {
     const { amount, id, terms, label, signal } = job;
     const order = { channelId, amount, id, reference: terms.paymentSecret, signal };
     job.onChannel?.(channelId, true);
-    if (label !== undefined) {
+    const called = async () => {
+      if (label === undefined) return;
       const payment = { channelId, direction: "sent", paymentId: toHex(id) } as const;
       await this.#init.context.history.labels.put(payment, label);
+    };
+    try {
+      const receipt = await this.#init.gate.pay(job.spender, order);
+      await called();
+      return paidRequest(job, receipt);
+    } catch (error) {
+      if (!REFUSED.has((error as { code?: string }).code ?? "")) await called();
+      throw error;
     }
-    return paidRequest(job, await this.#init.spend(job.spender, order));
   }
 
   /** The connected channel with the recipient, in the request's token, that can pay the most. */
