@@ -69,9 +69,6 @@ const UNPAID: ReadonlySet<string> = new Set([
   "spending_frozen",
 ]);
 
-/** After these nothing was sent, but the channel that was chosen stays. */
-const WAITS: ReadonlySet<string> = new Set(["payment_held", "peer_away", "queue_full", "unauthenticated"]);
-
 /**
  * The id of the payment that (access token, key) stands for. The node's own index makes payments with the same id on
  * one channel the same payment for ever.
@@ -201,28 +198,20 @@ export class Paying {
         ? to.channelId
         : (known?.channelId ?? (await this.#choose(caller, name, asked, to, amount)));
     const facts = await this.#factsOf(channelId);
-    const called = async () => {
-      if (label === undefined) return;
-      await node.history.labels.put({ channelId, direction: "sent", paymentId: `0x${name}` }, label);
-    };
     try {
       const receipt = await this.#patiently(
         () => channelId,
         name,
         facts.peer,
-        (signal) => this.#init.pay(caller, { channelId, amount, id, reference, signal }),
+        (signal) => this.#init.pay(caller, { channelId, amount, id, reference, label, signal }),
       );
-      await called();
       // Asked for again it is the same payment, and counted already.
       if (known === undefined)
         this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
       return { ...receipt, ...facts, amount };
     } catch (error) {
-      const { code } = error as { code: string };
-      // What was refused leaves nothing behind; what may still be paid keeps its name.
-      if (!UNPAID.has(code) && !WAITS.has(code)) await called();
       const isFresh = known === undefined && "peer" in to;
-      if (isFresh && UNPAID.has(code)) {
+      if (isFresh && UNPAID.has((error as { code: string }).code)) {
         await node.records.delete(KEYS, name, { sync: false });
       }
       throw error;

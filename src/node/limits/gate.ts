@@ -31,6 +31,8 @@ export interface SpendOrder {
   /** 16 bytes: the same payment again is charged and made once. */
   readonly id: Uint8Array;
   readonly reference?: Uint8Array | undefined;
+  /** What the owner calls the payment; kept with it, and not when it is refused. */
+  readonly label?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -232,6 +234,7 @@ export class SpendingGate {
     try {
       for (const { account, caps } of guarded) await account.cover(caps);
       isReturned = await this.#isReturned(mailbox, order);
+      await this.#call(order);
       // The brake may have been pulled, or the spender ended, while the disk was at work or the peer away.
       if (!isReturned) this.#assertStillAllowed(spender);
     } catch (error) {
@@ -249,6 +252,13 @@ export class SpendingGate {
       if (isUnsent(error, order.signal)) held.release();
       throw error;
     }
+  }
+
+  /** A label is durable no later than its payment. */
+  async #call({ channelId, id, label }: SpendOrder): Promise<void> {
+    if (label === undefined) return;
+    const payment = { channelId, direction: "sent", paymentId: toHex(id) } as const;
+    await this.#parts.context.history.labels.put(payment, label);
   }
 
   /** Waits for a peer that is away; whether it returned this payment then. */

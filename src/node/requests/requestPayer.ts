@@ -199,21 +199,9 @@ export class RequestPayer {
 
   async #spend(job: Job, { channelId }: ChannelMailbox): Promise<PaidRequest> {
     const { amount, id, terms, label, signal } = job;
-    const order = { channelId, amount, id, reference: terms.paymentSecret, signal };
+    const order = { channelId, amount, id, reference: terms.paymentSecret, label, signal };
     job.onChannel?.(channelId, true);
-    const called = async () => {
-      if (label === undefined) return;
-      const payment = { channelId, direction: "sent", paymentId: toHex(id) } as const;
-      await this.#init.context.history.labels.put(payment, label);
-    };
-    try {
-      const receipt = await this.#init.gate.pay(job.spender, order);
-      await called();
-      return paidRequest(job, receipt);
-    } catch (error) {
-      if (!REFUSED.has((error as { code?: string }).code ?? "")) await called();
-      throw error;
-    }
+    return paidRequest(job, await this.#init.gate.pay(job.spender, order));
   }
 
   /** The connected channel with the recipient, in the request's token, that can pay the most. */
