@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { VERSION } from "../api/version.ts";
 import { registerChannels, registerMoves, registerOpen, registerOperations } from "./commands/channels.ts";
 import { registerConfig } from "./commands/config.ts";
 import { registerDev } from "./commands/dev.ts";
@@ -18,7 +19,6 @@ import { registerVerifyStatement } from "./commands/verifyStatement.ts";
 import { flagOf, SETTINGS } from "./config/settings.ts";
 import { EXIT } from "./exitCodes.ts";
 import { runner } from "./run.ts";
-import { VERSION } from "./version.ts";
 
 const AFTER = `
 Every command has its own --help with examples. Settings come from flags, RIVULET_* variables, rivulet.toml and

@@ -5,10 +5,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type DevCommandOptions, runDev } from "../../src/dev/command.ts";
 import type { NetworkDescription } from "../../src/dev/index.ts";
+import { type DevCommandOptions, runDev } from "../../src/dev/network/command.ts";
 
-const BUILT = new URL("../../dist/dev/command.js", import.meta.url).href;
+const BUILT = new URL("../../dist/dev/network/command.js", import.meta.url).href;
 
 let directory: string;
 const children: ChildProcess[] = [];

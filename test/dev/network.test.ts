@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Wallet } from "ethers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { balanceOf } from "../../src/dev/balance.ts";
+import { balanceOf } from "../../src/dev/chain/balance.ts";
 import { type DevNetwork, devAccount, type NetworkOptions, startNetwork } from "../../src/dev/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 

@@ -50,7 +50,7 @@ export function registerDev(program: Command, run: Run): void {
 /** Hardhat is an optional dependency: operators do not need it. */
 async function loadDev() {
   try {
-    return await import("../../dev/command.ts");
+    return await import("../../dev/network/command.ts");
   } catch (error) {
     if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
     throw new CliError("`rivulet dev` needs Hardhat, which is not installed", {

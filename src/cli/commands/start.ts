@@ -4,13 +4,13 @@ import type { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
 import { type Daemon, startDaemon } from "../../api/daemon.ts";
+import { VERSION } from "../../api/version.ts";
 import { apiOptionsOf, nodeOptionsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
 import { CliError, EXIT } from "../exitCodes.ts";
 import { unlock } from "../keystore.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
-import { VERSION } from "../version.ts";
 
 const EXAMPLE = `
 Examples:

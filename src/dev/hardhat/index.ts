@@ -14,6 +14,6 @@ export const rivuletPlugin: HardhatPlugin = {
   },
 };
 
-export type { DevNode } from "../devNode.ts";
-export type { SettleOptions, TestChannel } from "../testChannel.ts";
-export type { OpenChannelOptions, TestNetwork } from "../testNetwork.ts";
+export type { DevNode } from "../nodes/devNode.ts";
+export type { SettleOptions, TestChannel } from "../testing/testChannel.ts";
+export type { OpenChannelOptions, TestNetwork } from "../testing/testNetwork.ts";

@@ -1,9 +1,9 @@
 import type { HookContext, NetworkHooks } from "hardhat/types/hooks";
 import type { ChainType, NetworkConnection } from "hardhat/types/network";
 import type { JsonRpcRequest, JsonRpcResponse } from "hardhat/types/providers";
+import type { Provider, ProviderCall } from "../chain/provider.ts";
 import { DevError } from "../error.ts";
-import type { Provider, ProviderCall } from "../provider.ts";
-import { TestNetwork } from "../testNetwork.ts";
+import { TestNetwork } from "../testing/testNetwork.ts";
 
 /** Each connection has a network of its own, as it has a chain of its own. */
 export async function networkHooks(): Promise<Partial<NetworkHooks>> {

@@ -1,4 +1,4 @@
-import type { TestNetwork } from "../testNetwork.ts";
+import type { TestNetwork } from "../testing/testNetwork.ts";
 
 declare module "hardhat/types/network" {
   // The parameter must be declared as Hardhat declares it.

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DevError } from "./error.ts";
+import { DevError } from "../error.ts";
 
 /** Raised when what is kept changes its shape. */
 const VERSION = 1;

@@ -1,13 +1,13 @@
 import { Interface } from "ethers/abi";
 import { getCreateAddress } from "ethers/address";
 import { Wallet } from "ethers/wallet";
-import type { Address } from "../protocol/index.ts";
-import { DEPLOYERS, devAccount } from "./accounts.ts";
-import { DevError } from "./error.ts";
-import { devTokenAbi, devTokenBytecode } from "./generated/devToken.ts";
-import { devUsdCoinBytecode } from "./generated/devUsdCoin.ts";
-import { escrowAddress, escrowBytecode } from "./generated/escrow.ts";
-import { escrowSalt, factoryAddress, factoryTransaction } from "./generated/factory.ts";
+import type { Address } from "../../protocol/index.ts";
+import { DEPLOYERS, devAccount } from "../accounts.ts";
+import { DevError } from "../error.ts";
+import { devTokenAbi, devTokenBytecode } from "../generated/devToken.ts";
+import { devUsdCoinBytecode } from "../generated/devUsdCoin.ts";
+import { escrowAddress, escrowBytecode } from "../generated/escrow.ts";
+import { escrowSalt, factoryAddress, factoryTransaction } from "../generated/factory.ts";
 import { type Provider, quantity } from "./provider.ts";
 
 /** Whose signature the factory's transaction carries; it pays exactly what that transaction costs. */

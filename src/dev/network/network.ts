@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DevAccount, devAccount, USER_ACCOUNTS } from "./accounts.ts";
-import { type DevChannel, openChannels, planChannels } from "./channelMesh.ts";
-import { runDaemons } from "./daemonRunner.ts";
-import { DEV_CONTRACTS, type DevContracts, deployContracts, mint } from "./deploy.ts";
-import { DevChain } from "./devChain.ts";
-import type { DevNode } from "./devNode.ts";
+import { type DevAccount, devAccount, USER_ACCOUNTS } from "../accounts.ts";
+import { DEV_CONTRACTS, type DevContracts, deployContracts, mint } from "../chain/deploy.ts";
+import { DevChain } from "../chain/devChain.ts";
+import type { Provider } from "../chain/provider.ts";
+import { openStateDirectory, type StateDirectory } from "../chain/stateDirectory.ts";
+import { type DevChannel, openChannels, planChannels } from "../nodes/channelMesh.ts";
+import { runDaemons } from "../nodes/daemonRunner.ts";
+import type { DevNode } from "../nodes/devNode.ts";
+import { NodeGroup } from "../nodes/nodeGroup.ts";
 import { checkOptions, DEFAULT_NODES, DEFAULT_ORIGINS, type NetworkOptions } from "./networkOptions.ts";
-import { NodeGroup } from "./nodeGroup.ts";
 import { apiPort, ifFree, peerPort, RPC_PORT } from "./ports.ts";
-import type { Provider } from "./provider.ts";
-import { openStateDirectory, type StateDirectory } from "./stateDirectory.ts";
 
 /** Milliseconds between looks at the chain. */
 const POLL = { least: 25, most: 250 };

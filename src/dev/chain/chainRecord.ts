@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import { DevError } from "./error.ts";
+import { DevError } from "../error.ts";
 
 /** A block as it must come out again. */
 export interface BlockEntry {

@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { DEV_MNEMONIC } from "./accounts.ts";
+import { DEV_MNEMONIC } from "../accounts.ts";
 import type { DevNetwork } from "./network.ts";
 
 /** The name of the file that programs read, in the working directory or where the network is kept. */

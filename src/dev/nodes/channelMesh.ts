@@ -1,6 +1,6 @@
-import { type Address, type ChannelId, ZERO_ADDRESS } from "../protocol/index.ts";
+import { type Address, type ChannelId, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { DEV_CONTRACTS } from "../chain/deploy.ts";
 import { channelBecomes } from "./channelWait.ts";
-import { DEV_CONTRACTS } from "./deploy.ts";
 import type { DevNode } from "./devNode.ts";
 
 /** Seconds: a real channel's day would be long to wait for, even where time travels. */

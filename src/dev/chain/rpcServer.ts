@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { DevError } from "./error.ts";
+import { DevError } from "../error.ts";
 import type { Provider } from "./provider.ts";
 
 const HOST = "127.0.0.1";

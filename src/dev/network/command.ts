@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { ZERO_ADDRESS } from "../protocol/index.ts";
+import { ZERO_ADDRESS } from "../../protocol/index.ts";
 import { type DevNetwork, startNetwork } from "./network.ts";
 import {
   describeNetwork,

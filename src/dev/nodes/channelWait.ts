@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChannelInfo, RivuletNode } from "../node/index.ts";
-import type { ChannelId } from "../protocol/index.ts";
-import { DevError } from "./error.ts";
+import type { ChannelInfo, RivuletNode } from "../../node/index.ts";
+import type { ChannelId } from "../../protocol/index.ts";
+import { DevError } from "../error.ts";
 
 const LOOK_MS = 5;
 

@@ -2,15 +2,15 @@ import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { devAccount, MAX_NODES, NODE_NAMES, nodeAccountIndex } from "./accounts.ts";
-import { DEV_CONTRACTS, mint, setBalance } from "./deploy.ts";
+import { devAccount, MAX_NODES, NODE_NAMES, nodeAccountIndex } from "../accounts.ts";
+import { DEV_CONTRACTS, mint, setBalance } from "../chain/deploy.ts";
+import { START_BALANCE } from "../chain/hardhatChain.ts";
+import type { Provider } from "../chain/provider.ts";
+import { type RpcServer, serveRpc } from "../chain/rpcServer.ts";
+import { DevError } from "../error.ts";
 import { DevNode, type Poll, type Runner } from "./devNode.ts";
 import { copyDirectory, restoreDirectory } from "./directoryCopy.ts";
-import { DevError } from "./error.ts";
-import { START_BALANCE } from "./hardhatChain.ts";
-import type { Provider } from "./provider.ts";
 import { Rest } from "./rest.ts";
-import { type RpcServer, serveRpc } from "./rpcServer.ts";
 
 /** What a node starts with of each test token, whole tokens. */
 const START_TOKENS = 1_000_000n;

@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChannelInfo } from "../node/index.ts";
-import { type Address, ZERO_ADDRESS } from "../protocol/index.ts";
-import { type DevAccount, devAccount, USER_ACCOUNTS } from "./accounts.ts";
-import { balanceOf } from "./balance.ts";
-import { channelBecomes } from "./channelWait.ts";
-import { DEV_CONTRACTS, type DevContracts, deployContracts, mint, setBalance } from "./deploy.ts";
-import { type DevNode, runBare } from "./devNode.ts";
-import { DevError } from "./error.ts";
-import { type GroupCopy, NO_NODES, NodeGroup } from "./nodeGroup.ts";
-import { blockTime, type Provider, type ProviderCall, quantity } from "./provider.ts";
+import type { ChannelInfo } from "../../node/index.ts";
+import { type Address, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { type DevAccount, devAccount, USER_ACCOUNTS } from "../accounts.ts";
+import { balanceOf } from "../chain/balance.ts";
+import { DEV_CONTRACTS, type DevContracts, deployContracts, mint, setBalance } from "../chain/deploy.ts";
+import { blockTime, type Provider, type ProviderCall, quantity } from "../chain/provider.ts";
+import { DevError } from "../error.ts";
+import { channelBecomes } from "../nodes/channelWait.ts";
+import { type DevNode, runBare } from "../nodes/devNode.ts";
+import { type GroupCopy, NO_NODES, NodeGroup } from "../nodes/nodeGroup.ts";
 import { type SettleOptions, TestChannel } from "./testChannel.ts";
 
 /** Milliseconds between looks at a chain in the same process, which cost next to nothing. */

@@ -1,6 +1,6 @@
 import { Interface } from "ethers/abi";
-import { ZERO_ADDRESS } from "../protocol/index.ts";
-import { devTokenAbi } from "./generated/devToken.ts";
+import { ZERO_ADDRESS } from "../../protocol/index.ts";
+import { devTokenAbi } from "../generated/devToken.ts";
 import type { Provider } from "./provider.ts";
 
 const erc20 = new Interface(devTokenAbi);

@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { cp, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { DevError } from "./error.ts";
+import { DevError } from "../error.ts";
 
 /** A writer that never rests is not waited for longer. */
 const ATTEMPTS = 40;

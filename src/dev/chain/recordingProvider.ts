@@ -1,6 +1,6 @@
 import { Transaction } from "ethers/transaction";
+import { DevError } from "../error.ts";
 import type { ChainRecord, TransactionEntry } from "./chainRecord.ts";
-import { DevError } from "./error.ts";
 import { blockNumber, type Provider, type ProviderCall, quantity } from "./provider.ts";
 
 /** Calls after which there may be new blocks. */

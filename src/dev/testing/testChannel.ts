@@ -1,6 +1,6 @@
-import type { ChannelInfo, Receipt } from "../node/index.ts";
-import type { Address, ChannelId } from "../protocol/index.ts";
-import type { DevNode } from "./devNode.ts";
+import type { ChannelInfo, Receipt } from "../../node/index.ts";
+import type { Address, ChannelId } from "../../protocol/index.ts";
+import type { DevNode } from "../nodes/devNode.ts";
 
 export interface SettleOptions {
   /**

@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
-import { createNode, type NodeOptions, type RivuletNode } from "../node/index.ts";
-import { type Address, MAX_CHALLENGE_PERIOD } from "../protocol/index.ts";
-import { DEV_MNEMONIC, type DevAccount, devAccount, nodeAccountIndex } from "./accounts.ts";
-import { DEV_CONTRACTS } from "./deploy.ts";
-import { DevError } from "./error.ts";
+import { createNode, type NodeOptions, type RivuletNode } from "../../node/index.ts";
+import { type Address, MAX_CHALLENGE_PERIOD } from "../../protocol/index.ts";
+import { DEV_MNEMONIC, type DevAccount, devAccount, nodeAccountIndex } from "../accounts.ts";
+import { DEV_CONTRACTS } from "../chain/deploy.ts";
+import { DevError } from "../error.ts";
 
 /** Seconds: so short that a dispute is over in a moment, so long that one step of time travel is a step. */
 const LEAST_CHALLENGE_PERIOD = 60;

@@ -1,4 +1,4 @@
-import { openHardhatChain } from "./hardhatChain.ts";
+import { openHardhatChain } from "../chain/hardhatChain.ts";
 import { TestNetwork } from "./testNetwork.ts";
 
 /**

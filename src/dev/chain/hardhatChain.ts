@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEV_MNEMONIC, USER_ACCOUNTS } from "./accounts.ts";
-import { DevError } from "./error.ts";
+import { DEV_MNEMONIC, USER_ACCOUNTS } from "../accounts.ts";
+import { DevError } from "../error.ts";
 import type { Provider } from "./provider.ts";
 
 /** Hardhat's chain id for local chains, which wallets know. */

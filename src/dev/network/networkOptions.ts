@@ -1,5 +1,5 @@
-import { MAX_NODES } from "./accounts.ts";
-import { DevError } from "./error.ts";
+import { MAX_NODES } from "../accounts.ts";
+import { DevError } from "../error.ts";
 
 export const DEFAULT_NODES = 3;
 

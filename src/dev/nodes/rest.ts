@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DevError } from "./error.ts";
-import { blockNumber, type Provider } from "./provider.ts";
+import { blockNumber, type Provider } from "../chain/provider.ts";
+import { DevError } from "../error.ts";
 
 /** Calls that a node makes again and again though nothing happens. */
 const IDLE_CALLS: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
+import { DevError } from "../error.ts";
 import { type BlockEntry, type ChainEntry, isBlock, type TransactionEntry } from "./chainRecord.ts";
-import { DevError } from "./error.ts";
 import { blockTime, type Provider, quantity } from "./provider.ts";
 
 /**
