@@ -1,7 +1,7 @@
 // Breaks src/protocol in every way that is listed and fails unless test/protocol notices each:
 //   node scripts/mutants-core.ts [--only <part of a name>] [--json] [--jobs N]
 import { join } from "node:path";
-import { ROOT, runNode, type TestRun, tryMutants, type Verdict } from "./lib/mutants.ts";
+import { judgeVitest, ROOT, runNode, type TestRun, tryMutants } from "./lib/mutants.ts";
 import { MUTANTS } from "./mutants-core.list.ts";
 
 /** A run takes seconds; a mutant that makes it hang has been noticed. */
@@ -23,21 +23,11 @@ function runVitest(copy: string, which: readonly string[]): Promise<TestRun> {
   return runNode(args, copy, { RIVULET_RUNS: HISTORIES, RIVULET_SEED: SEED, NO_COLOR: "1" }, PATIENCE_MS);
 }
 
-function judge({ code, output }: TestRun): Verdict {
-  if (code === 0) return { verdict: "survived", by: "" };
-  if (code === null) return { verdict: "caught", by: "its tests hang" };
-  // A mutant that is no program proves nothing.
-  if (/SyntaxError|Transform failed|PARSE_ERROR/.test(output)) {
-    return { verdict: "broken", by: "does not compile" };
-  }
-  return { verdict: "caught", by: /^ *FAIL +(?:\|\w+\| +)?(.+)$/m.exec(output)?.[1] ?? "a test" };
-}
-
 await tryMutants({
   what: "the core",
   mutants: MUTANTS,
   folder: "src/protocol",
   copied: ["src/protocol", "src/crypto", "test/protocol", "test/vectors", "package.json", "vitest.config.ts"],
   test,
-  judge,
+  judge: judgeVitest,
 });

@@ -74,6 +74,17 @@ export function runNode(
   });
 }
 
+/** What a run of vitest that ends with the first failure says of a mutant. */
+export function judgeVitest({ code, output }: TestRun): Verdict {
+  if (code === 0) return { verdict: "survived", by: "" };
+  if (code === null) return { verdict: "caught", by: "its tests hang" };
+  // A mutant that is no program proves nothing.
+  if (/SyntaxError|Transform failed|PARSE_ERROR/.test(output)) {
+    return { verdict: "broken", by: "does not compile" };
+  }
+  return { verdict: "caught", by: /^ *FAIL +(?:\|\w+\| +)?(.+)$/m.exec(output)?.[1] ?? "a test" };
+}
+
 /** A project of its own that shares nothing that tests or builds write. */
 async function scratchCopy({ copied, prepare }: Suite): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "rivulet-mutants-"));
