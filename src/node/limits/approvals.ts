@@ -36,12 +36,14 @@ const MAX_WAITING = 1_000;
 /** Ended ones are kept this long beyond their expiry. */
 const KEPT_SECONDS = 30 * 24 * 3600;
 
-/** Payments held for approval. One per payment: channel and payment id. */
+/** Payments held for approval. One per payment and who answers for it: nobody uses what another was allowed. */
 export class Approvals {
   readonly #records: Records;
   /** All that are kept, oldest first. */
   readonly #approvals = new Map<string, Approval>();
   readonly #byPayment = new Map<string, string>();
+  /** Where a payment was held last. */
+  readonly #channels = new Map<string, ChannelId>();
 
   private constructor(records: Records) {
     this.#records = records;
@@ -69,10 +71,15 @@ export class Approvals {
     return asOfNow(approval);
   }
 
-  /** What was decided about this payment, if it was ever held. */
-  of(channelId: ChannelId, paymentId: Hex): Approval | undefined {
-    const id = this.#byPayment.get(`${channelId}/${paymentId}`);
+  /** What was decided about this payment, if it was ever held for whoever answers as `answersAs`. */
+  of(payment: Pick<Approval, "answersAs" | "channelId" | "paymentId">): Approval | undefined {
+    const id = this.#byPayment.get(nameOf(payment));
     return id === undefined ? undefined : this.get(id);
+  }
+
+  /** The channel on which this payment was held last, if it ever was. */
+  channelOf(payment: Pick<Approval, "answersAs" | "paymentId">): ChannelId | undefined {
+    return this.#channels.get(placeOf(payment));
   }
 
   /** Holds a payment, durably. Throws `queue_full` when too many wait already. */
@@ -115,19 +122,29 @@ export class Approvals {
     for (const approval of this.#approvals.values()) {
       if (approval.expiresAt >= oldest) return;
       this.#approvals.delete(approval.id);
-      this.#byPayment.delete(`${approval.channelId}/${approval.paymentId}`);
+      this.#byPayment.delete(nameOf(approval));
+      if (this.channelOf(approval) === approval.channelId) this.#channels.delete(placeOf(approval));
     }
   }
 
   #keep(approval: Approval): void {
     this.#approvals.set(approval.id, approval);
-    this.#byPayment.set(`${approval.channelId}/${approval.paymentId}`, approval.id);
+    this.#byPayment.set(nameOf(approval), approval.id);
+    this.#channels.set(placeOf(approval), approval.channelId);
   }
 
   #write(approval: Approval): Promise<void> {
     const stored: Stored = { ...approval, amount: `${approval.amount}` };
     return this.#records.put(NAMESPACE, approval.id, stored, { sync: true });
   }
+}
+
+function nameOf(payment: Pick<Approval, "answersAs" | "channelId" | "paymentId">): string {
+  return `${placeOf(payment)}/${payment.channelId}`;
+}
+
+function placeOf({ answersAs, paymentId }: Pick<Approval, "answersAs" | "paymentId">): string {
+  return `${answersAs}/${paymentId}`;
 }
 
 function asOfNow(approval: Approval): Approval {

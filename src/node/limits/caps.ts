@@ -32,6 +32,8 @@ export const PERIODS: readonly Period[] = ["perHour", "perDay", "perMonth"];
 /** What was spent in each period and ever. */
 export type Spent = Readonly<Record<Period | "total", bigint>>;
 
+export const NOTHING_SPENT: Spent = { perHour: 0n, perDay: 0n, perMonth: 0n, total: 0n };
+
 /** A rule that forbids a payment, with what it allows and what had been spent before. */
 export interface Trip {
   readonly rule: "perPayment" | Period | "total";

@@ -12,17 +12,10 @@ import { Counters } from "./counters.ts";
 import { type Decision, Decisions, type NewDecision } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
 import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
-import { answererOf, lineOf, type Spender } from "./spender.ts";
+import { answererOf, assertGranted, lineOf, type Spender } from "./spender.ts";
+import { PaymentsUnderWay } from "./underWay.ts";
 import type { Habit } from "./velocity.ts";
-import {
-  conflict,
-  decisionOf,
-  type Guarded,
-  heldError,
-  judge,
-  type Verdict,
-  type Wanted,
-} from "./verdict.ts";
+import { decisionOf, type Guarded, heldError, judge, type Verdict, type Wanted } from "./verdict.ts";
 
 /** A payment somebody wants made. */
 export interface SpendOrder {
@@ -38,6 +31,8 @@ export interface SpendOrder {
 
 /** What is known of a payment before its channel is chosen. */
 export type Payment = Pick<Wanted, "peer" | "token" | "amount">;
+
+type Asked = Payment & Pick<Wanted, "spender">;
 
 /** What the gate asks of the rest of the node. */
 export interface GateParts {
@@ -100,8 +95,7 @@ export class SpendingGate {
   readonly decisions: Decisions;
   #policy: PolicyBook;
   readonly #counters: Counters;
-  /** Payments under way by channel and id: the same one again waits for the first. */
-  readonly #underWay = new Map<string, { readonly amount: bigint; readonly receipt: Promise<Receipt> }>();
+  readonly #underWay = new PaymentsUnderWay();
 
   constructor(parts: GateParts, kept: KeptSpending) {
     this.#parts = parts;
@@ -172,19 +166,7 @@ export class SpendingGate {
    */
   async pay(spender: Spender | undefined, order: SpendOrder): Promise<Receipt> {
     const mailbox = await this.#parts.load(order.channelId);
-    const name = `${order.channelId}/${toHex(order.id)}`;
-    const pending = this.#underWay.get(name);
-    if (pending !== undefined) {
-      if (pending.amount === order.amount) return pending.receipt;
-      throw conflict(toHex(order.id));
-    }
-    const receipt = this.#pay(spender, order, mailbox);
-    this.#underWay.set(name, { amount: order.amount, receipt });
-    try {
-      return await receipt;
-    } finally {
-      this.#underWay.delete(name);
-    }
+    return this.#underWay.make(spender?.id, order, () => this.#pay(spender, order, mailbox));
   }
 
   /** Most of our own money in one channel; undefined: any. */
@@ -209,11 +191,24 @@ export class SpendingGate {
   }
 
   /**
-   * Throws, and notes, what no budget and no waiting could change: a frozen node, a payee or a token not granted.
+   * Throws, and notes, what no waiting could change: a frozen node, a payee, a token or an amount not granted.
    * For callers that wait for something before they pay.
    */
   assertMayPay(spender: Spender | undefined, payment: Payment): Promise<void> {
     return this.#refuseForbidden({ ...payment, spender });
+  }
+
+  /**
+   * Throws, and notes, what this spender could never have paid, see `assertGranted`. For whoever is told of a payment
+   * that may be another's.
+   */
+  assertGranted(spender: Spender | undefined, payment: Payment): Promise<void> {
+    return this.#noting({ ...payment, spender }, () => assertGranted(spender, payment));
+  }
+
+  /** The channel on which this payment was held for approval last: an approval is for one channel. */
+  heldOn(spender: Spender | undefined, id: Uint8Array): ChannelId | undefined {
+    return this.approvals.channelOf({ answersAs: answererOf(spender), paymentId: toHex(id) });
   }
 
   #assertStillAllowed(spender: Spender | undefined): void {
@@ -223,10 +218,13 @@ export class SpendingGate {
 
   async #pay(spender: Spender | undefined, order: SpendOrder, mailbox: ChannelMailbox): Promise<Receipt> {
     const { amount, channelId, id } = order;
-    // Paid before: its receipt is owed whatever the limits say now, and nothing is charged.
-    if (await this.#parts.paidOnce.knows(mailbox, id)) return this.#parts.pay(order);
     const { token } = mailbox.state.terms.channel;
     const wanted: Wanted = { spender, peer: mailbox.peer, token, channelId, amount, paymentId: toHex(id) };
+    // Paid before: its receipt is owed whatever the limits say now, and nothing is charged.
+    if (await this.#parts.paidOnce.knows(mailbox, id)) {
+      await this.assertGranted(spender, wanted);
+      return this.#parts.pay(order);
+    }
     await this.#refuseForbidden(wanted);
     const guarded = await this.#guarded(wanted);
     const held = await this.#reserve(wanted, guarded);
@@ -269,20 +267,22 @@ export class SpendingGate {
     return this.#parts.paidOnce.knows(mailbox, id);
   }
 
-  /** What no budget could allow: a frozen node, a payee or a token that was not granted. */
-  async #refuseForbidden(wanted: Omit<Wanted, "channelId" | "paymentId">): Promise<void> {
-    try {
+  /** What no waiting could change: a frozen node, a payee, a token or an amount that was not granted. */
+  #refuseForbidden(wanted: Asked): Promise<void> {
+    return this.#noting(wanted, () => {
       this.#freeze.assertThawed();
-      for (const { id, payees, budgets } of lineOf(wanted.spender)) {
-        const payeeFits = payees === undefined || payees.has(wanted.peer);
-        const tokenFits = budgets === undefined || budgets.some(({ token }) => token === wanted.token);
-        if (payeeFits && tokenFits) continue;
-        const fields = { peer: wanted.peer, token: wanted.token, accessToken: id };
-        throw new NodeError({ code: "payee_forbidden", fields });
-      }
+      assertGranted(wanted.spender, wanted);
+    });
+  }
+
+  /** Runs `check`, and writes down what it throws. */
+  async #noting(wanted: Asked, check: () => void): Promise<void> {
+    try {
+      check();
     } catch (error) {
-      const { code } = error as NodeError;
-      await this.#note(decisionOf(wanted, "refused", code, (error as Error).message));
+      const { code, fields, message } = error as NodeError;
+      const { rule = code } = fields as { readonly rule?: string };
+      await this.#note(decisionOf(wanted, "refused", rule, message));
       throw error;
     }
   }

@@ -41,14 +41,14 @@ export function judge(
   { approvals, policy, habits }: Bench,
   now: number,
 ): Verdict | undefined {
-  const { amount, channelId, paymentId } = wanted;
+  const { amount, channelId, paymentId, spender } = wanted;
   for (const { rule, caps, account } of guarded) {
     if (rule !== "budget") continue;
     const trip = account.check(caps, now, amount);
     if (trip !== undefined)
       return { code: "budget_exceeded", rule: `budget.${trip.rule}`, trip, onTrip: "refuse" };
   }
-  const known = approvals.of(channelId, paymentId);
+  const known = approvals.of({ answersAs: answererOf(spender), channelId, paymentId });
   if (known !== undefined) {
     if (known.amount !== amount) throw conflict(paymentId);
     if (known.state === "approved") return undefined;

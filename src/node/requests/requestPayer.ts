@@ -29,12 +29,15 @@ const DIAL_MS = 10_000;
 /** How long a connected recipient may take to compare notes on a channel. */
 const ESTABLISH_MS = 30_000;
 
-/** The gate's refusals: nothing was signed, and nobody is asked whether it may be. */
+/** The gate's refusals: nothing was signed. */
 const REFUSED: ReadonlySet<string> = new Set([
   "budget_exceeded",
   "limit_exceeded",
   "payee_forbidden",
+  "payment_held",
   "spending_frozen",
+  // An access token that ended while its payment waited.
+  "unauthenticated",
 ]);
 
 export interface PayRequestOptions {
@@ -61,7 +64,7 @@ export interface RequestPayerInit {
   readonly channels: Channels;
   readonly host: PeerHost;
   /** What every payment passes. */
-  readonly gate: Pick<SpendingGate, "assertMayPay" | "pay">;
+  readonly gate: Pick<SpendingGate, "assertGranted" | "assertMayPay" | "heldOn" | "pay">;
   /** The database may have lost payments of ours. */
   readonly lost: boolean;
   /** Our clock, Unix seconds. */
@@ -113,11 +116,14 @@ export class RequestPayer {
   }
 
   async #payOnce(job: Job): Promise<PaidRequest> {
+    const { recipient: peer, token } = job.terms;
+    const payment = { peer, token, amount: job.amount };
+    // What was paid may be another's.
+    await this.#init.gate.assertGranted(job.spender, payment);
     const paid = await this.#paidBefore(job);
     if (paid !== undefined) return paid;
     this.#assertUnexpired(job.terms);
-    const { recipient: peer, token } = job.terms;
-    await this.#init.gate.assertMayPay(job.spender, { peer, token, amount: job.amount });
+    await this.#init.gate.assertMayPay(job.spender, payment);
     const mailbox = await this.#choose(job);
     // A database that lost data got our own payments back with the connection.
     const returned = await this.#paidBefore(job);
@@ -204,16 +210,22 @@ export class RequestPayer {
     return paidRequest(job, await this.#init.gate.pay(job.spender, order));
   }
 
-  /** The connected channel with the recipient, in the request's token, that can pay the most. */
+  /**
+   * The connected channel with the recipient, in the request's token, that can pay the most; while it is open, the one
+   * on which the payment was held for approval.
+   */
   async #choose(job: Job): Promise<ChannelMailbox> {
     const { recipient, token } = job.terms;
-    const open: ChannelMailbox[] = [];
+    const heldOn = this.#init.gate.heldOn(job.spender, job.id);
+    let open: ChannelMailbox[] = [];
     for (const id of this.#init.channels.ofPeer(recipient)) {
       const mailbox = await this.#init.channels.load(id);
       const { state } = mailbox;
       if (state.terms.channel.token === token && cannotSend(state) === undefined) open.push(mailbox);
     }
     if (open.length === 0) throw new NodeError({ code: "request_no_channel", fields: { recipient, token } });
+    const held = open.find(({ channelId }) => channelId === heldOn);
+    if (held !== undefined) open = [held];
     await this.#connect(job, open);
     const connected = open.filter(({ session }) => session !== undefined);
     const best = connected.reduce((a, b) => (b.payer.available > a.payer.available ? b : a));

@@ -124,6 +124,34 @@ describe("an approval", () => {
     expect(await sent()).toBe(before);
   });
 
+  it("is for whoever asked: another neither uses it nor is bound by its denial", async () => {
+    await spending().setPolicy({ ...NONE, node: [{ token, perPayment: 10n }], onLimit: "hold" });
+    const [owner, thief] = [spenderOf(), spenderOf()];
+    const id = randomBytes(16);
+    const held = await pay(owner, 11n, id).catch((error) => error);
+    await spending().decide(held.fields.approval, "approved");
+    const stolen = await pay(thief, 11n, id).catch((error) => error);
+    expect(stolen).toMatchObject({ code: "payment_held", fields: { state: "waiting" } });
+    await spending().decide(stolen.fields.approval, "denied");
+    await expect(pay(thief, 11n, id)).rejects.toMatchObject({ fields: { state: "denied" } });
+    expect(await codeOf(pay(owner, 11n, id))).toBe("paid");
+  });
+
+  it("of a payment of a request blocks no other amount, and is kept for its channel", async () => {
+    await spending().setPolicy({ ...NONE, node: [{ token, perPayment: 10n }], onLimit: "hold" });
+    const made = await bob.node.requests.make({ token });
+    const request = (spender: Spender, amount: bigint) =>
+      alice.node.requests.pay(spender, made.request, { amount });
+    const [thief, owner] = [spenderOf(), spenderOf()];
+    await expect(request(thief, 12n)).rejects.toMatchObject({ code: "payment_held" });
+    const held = await request(owner, 11n).catch((error) => error);
+    expect(held).toMatchObject({ code: "payment_held", fields: { state: "waiting" } });
+    // Chosen now it would be this one, since it can pay more.
+    await openFunded(alice, bob, DEPOSIT * 2n, token);
+    await spending().decide(held.fields.approval, "approved");
+    expect(await request(owner, 11n)).toMatchObject({ amount: 11n, channelId });
+  });
+
   it("is for one channel", async () => {
     await spending().setPolicy({ ...NONE, node: [{ token, perPayment: 10n }], onLimit: "hold" });
     const { channelId: elsewhere } = await openFunded(alice, await world.node(), DEPOSIT, token);
@@ -196,6 +224,20 @@ describe("a peer that opens a channel", () => {
 });
 
 describe("a payment", () => {
+  it("of a request tells a spender that could not have made it nothing", async () => {
+    const made = await bob.node.requests.make({ token, amount: 50n });
+    const request = (rest: Omit<Spender, "id"> = {}) =>
+      codeOf(alice.node.requests.pay(spenderOf(rest), made.request, {}));
+    expect(await request()).toBe("paid");
+    expect(await request({ payees: new Set([alice.node.signer]) })).toBe("payee_forbidden");
+    expect(await request({ budgets: [] })).toBe("payee_forbidden");
+    expect(await request({ budgets: [{ token, total: 49n }] })).toBe("budget_exceeded");
+    expect(await request({ parent: spenderOf({ budgets: [{ token, perPayment: 49n }] }) })).toBe(
+      "budget_exceeded",
+    );
+    expect(await request({ budgets: [{ token, total: 50n }] })).toBe("paid");
+  });
+
   it("given up while the peer was away is not charged", async () => {
     await bob.node.stop();
     await expect.poll(async () => (await alice.node.channel(channelId)).connected).toBe(false);

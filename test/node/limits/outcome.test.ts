@@ -142,6 +142,61 @@ describe("a payment that comes back with its peer", () => {
   });
 });
 
+describe("a payment that another has under way", () => {
+  const other: Spender = { id: "other", budgets: [{ token, total: 9n }] };
+  const rich: Spender = { id: "rich", budgets: [{ token, total: 100n }] };
+
+  it.each([
+    ["is refused to whoever could not pay it", other, "budget_exceeded"],
+    ["is shown to whoever could have paid it, and charged to the one who did", rich, undefined],
+  ])("%s", async (_, asking, code) => {
+    const id = randomBytes(16);
+    const answered = Promise.withResolvers<void>();
+    outcome = async (order) => {
+      await answered.promise;
+      return paid(order);
+    };
+    const first = pay(10n, id);
+    await expect.poll(spent).toBe(10n);
+    const second = gate.pay(asking, { channelId, amount: 10n, id }).then(
+      () => undefined,
+      (error: { code: string }) => error.code,
+    );
+    answered.resolve();
+    await first;
+    expect(await second).toBe(code);
+    expect((await gate.spentBy(asking, token)).total).toBe(0n);
+  });
+
+  it("and fails is then made by the one who waited, under its own budget", async () => {
+    const id = randomBytes(16);
+    const failed = Promise.withResolvers<Receipt>();
+    outcome = () => failed.promise;
+    const first = pay(10n, id);
+    await expect.poll(spent).toBe(10n);
+    const second = gate.pay(rich, { channelId, amount: 10n, id });
+    outcome = paid;
+    failed.reject(new NodeError({ code: "peer_offline", fields: { peer } }));
+    await expect(first).rejects.toMatchObject({ code: "peer_offline" });
+    expect(await second).toMatchObject({ paymentId: toHex(id) });
+    expect((await gate.spentBy(rich, token)).total).toBe(10n);
+  });
+
+  it("is waited for no longer than the one who waits wants", async () => {
+    const id = randomBytes(16);
+    const never = Promise.withResolvers<Receipt>();
+    outcome = () => never.promise;
+    const first = pay(10n, id).catch(() => {});
+    await expect.poll(spent).toBe(10n);
+    const giveUp = new AbortController();
+    const second = gate.pay(rich, { channelId, amount: 10n, id, signal: giveUp.signal });
+    giveUp.abort(new Error("enough"));
+    await expect(second).rejects.toThrow("enough");
+    never.reject(new Error("over"));
+    await first;
+  });
+});
+
 describe("what is forgotten", () => {
   it("is gone from memory and disk, and of others nothing", async () => {
     await pay(6n);
