@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { answererOf } from "../node/limits/spender.ts";
 import { type Authorizer, bearerOf } from "./authorizer.ts";
+import type { Connections } from "./connections.ts";
 import { ApiError } from "./error.ts";
 import type { Guard } from "./guard.ts";
 import type { Caller } from "./handler.ts";
@@ -23,12 +25,13 @@ interface AdmissionInit {
   readonly guard: Guard;
   readonly authorizer: Authorizer;
   readonly rates: Rates;
+  readonly connections: Connections;
   readonly isStopping: () => boolean;
 }
 
 /** Decides who gets in, before anything of the body is read. */
 export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
-  const { guard, authorizer, rates, isStopping } = init;
+  const { guard, authorizer, rates, connections, isStopping } = init;
   app.decorateRequest("caller", undefined);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
@@ -44,6 +47,10 @@ export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
     }
     if (isStopping()) throw new ApiError({ code: "api_stopping", fields: {} });
     request.caller = await authorize(authorizer, scope, request, rates);
+    if (!connections.admit(request.raw.socket, answererOf(request.caller.spender))) {
+      reply.header("connection", "close");
+      throw new ApiError({ code: "rate_limited", fields: { retryAfterSeconds: 1n } });
+    }
     await rates.ofToken(request);
   });
 }

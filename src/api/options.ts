@@ -19,7 +19,10 @@ export interface ApiOptions {
 
 /** Bounds of what clients can make the API hold or do. */
 export interface ApiLimits {
-  /** Connections at once; more are dropped. Each costs about 20 KiB. */
+  /**
+   * Connections at once, about 20 KiB each. One caller holds three quarters of them at most; when all are taken, the
+   * oldest on which no known caller has called gives way to the next.
+   */
   readonly connections: number;
   /** Calls a second of one access token, counted over ten seconds. */
   readonly callsPerSecond: number;

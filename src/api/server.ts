@@ -5,6 +5,7 @@ import { addAdmission } from "./admission.ts";
 import { answerProblem, rawProblem } from "./answering.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { RunningCalls } from "./callSignal.ts";
+import { Connections } from "./connections.ts";
 import { ApiError } from "./error.ts";
 import { Guard, isLoopback } from "./guard.ts";
 import type { ApiContext, Handlers } from "./handler.ts";
@@ -157,9 +158,8 @@ function createApp({ log }: ServerParts, { tls }: ApiOptions, limits: ApiLimits)
     ? fastify({ ...common, http: timeouts })
     : fastify({
         ...common,
-        https: { ...timeouts, cert: tls.certificate, key: tls.key },
+        https: { ...timeouts, handshakeTimeout: limits.headersMs, cert: tls.certificate, key: tls.key },
       })) as unknown as FastifyInstance;
-  app.server.maxConnections = limits.connections;
   return app;
 }
 
@@ -192,7 +192,8 @@ async function furnish(
   });
   const rates = await Rates.create(app, limits);
   const guard = new Guard({ hosts, origins });
-  addAdmission(app, { guard, authorizer, rates, isStopping: () => server.isStopping });
+  const connections = new Connections(app.server, limits.connections);
+  addAdmission(app, { guard, authorizer, rates, connections, isStopping: () => server.isStopping });
   if (observe !== undefined) {
     app.addHook("onResponse", async (request, reply) => {
       observe(request.routeOptions.url ?? "", reply.statusCode, reply.elapsedTime / 1000);

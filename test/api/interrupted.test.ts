@@ -1,63 +1,17 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { NodeOptions } from "../../src/node/index.ts";
-import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import {
-  callDaemon,
   type DaemonWorld,
+  freePort,
   openDaemons,
   openThroughApi,
   type TestDaemon,
   until,
 } from "./support/daemons.ts";
+import { DaemonProcess } from "./support/processes.ts";
 
-const MODULE = fileURLToPath(new URL("./support/daemonProcess.ts", import.meta.url));
 const DEPOSIT = 10n ** 15n;
 
-interface Place {
-  readonly url: string;
-  readonly adminToken: string;
-  readonly account: Address;
-  readonly address: string;
-}
-
-class DaemonProcess {
-  readonly #process: ChildProcess;
-  place!: Place;
-
-  private constructor() {
-    this.#process = fork(MODULE, [], {
-      serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-  }
-
-  static async start({ log: _, ...options }: NodeOptions): Promise<DaemonProcess> {
-    const started = new DaemonProcess();
-    started.#process.send(options);
-    processes.push(started);
-    const ended = once(started.#process, "exit").then(() => Promise.reject(new Error("it ended")));
-    [started.place] = (await Promise.race([once(started.#process, "message"), ended])) as [Place];
-    ended.catch(() => {});
-    return started;
-  }
-
-  call(path: string, options?: Parameters<typeof callDaemon>[2]) {
-    return callDaemon(this.place, path, options);
-  }
-
-  async end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, "exit");
-    this.#process.kill(signal);
-    await exited;
-  }
-}
-
-const processes: DaemonProcess[] = [];
 let world: DaemonWorld;
 let bob: TestDaemon;
 
@@ -67,26 +21,18 @@ beforeAll(async () => {
 }, 60_000);
 afterEach(() => mining(true));
 afterAll(async () => {
-  await Promise.all(processes.map((process) => process.end("SIGKILL")));
+  await DaemonProcess.endAll();
   await world?.stop();
 });
 
 const mining = (on: boolean) => world.chain.provider.send("evm_setAutomine", [on]);
 const mine = () => world.chain.provider.send("evm_mine", []);
 
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await once(probe.listen(0, "127.0.0.1"), "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 /** What alice's channels hold on chain, and what her account still has of the token. */
-async function moneyOf({ place, call }: { place: Place; call: DaemonProcess["call"] }) {
-  const { body } = await call("/v1/channels");
+async function moneyOf(daemon: DaemonProcess) {
+  const { body } = await daemon.call("/v1/channels");
   const channels = body.items as { channelId: string; phase: string; deposits: { ours: string } }[];
-  return { channels, balance: await world.balance(world.tokenAddress, place.account) };
+  return { channels, balance: await world.balance(world.tokenAddress, daemon.place.account) };
 }
 
 async function opening(step: string, signal: "SIGTERM" | "SIGKILL") {
@@ -125,7 +71,7 @@ async function opening(step: string, signal: "SIGTERM" | "SIGKILL") {
     ({ body: operation }) => operation.state !== "running",
   );
   expect(over).toMatchObject({ state: "succeeded" });
-  const { channels, balance } = await moneyOf({ place: second.place, call: second.call.bind(second) });
+  const { channels, balance } = await moneyOf(second);
   expect(channels).toMatchObject([
     { channelId: over.channelId, phase: "open", deposits: { ours: `${DEPOSIT}` } },
   ]);
