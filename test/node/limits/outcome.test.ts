@@ -13,11 +13,24 @@ import { type Database, openDatabaseOn } from "../../../src/store/database.ts";
 import { MemoryMark, newMarkState } from "../../../src/store/mark.ts";
 import { MemoryStore } from "../../../src/store/memoryStore.ts";
 import { SCHEMA } from "../../../src/store/migration.ts";
+import type { Op, WriteOptions } from "../../../src/store/store.ts";
 
 const token = `0x${"1".repeat(40)}` as Address;
 const peer = `0x${"2".repeat(40)}` as Address;
 const channelId = `0x${"3".repeat(64)}` as ChannelId;
 
+/** A disk that takes its time while it is told to. */
+class SlowStore extends MemoryStore {
+  held: Promise<void> | undefined;
+
+  override async write(ops: readonly Op[], options: WriteOptions): Promise<void> {
+    await this.held;
+    await super.write(ops, options);
+  }
+}
+
+let store: SlowStore;
+let records: Records;
 let database: Database;
 let gate: SpendingGate;
 /** What the node below does with a payment that the gate let through. */
@@ -34,8 +47,9 @@ const paid = async ({ id }: SpendOrder): Promise<Receipt> => {
 
 beforeEach(async () => {
   const mark = new MemoryMark(newMarkState(SCHEMA.version));
-  database = await openDatabaseOn({ store: new MemoryStore(), mark, name: "memory", syncAfterMs: 60_000 });
-  const records = new Records(database.store, database.committer);
+  store = new SlowStore();
+  database = await openDatabaseOn({ store, mark, name: "memory", syncAfterMs: 60_000 });
+  records = new Records(database.store, database.committer);
   const context = {
     records,
     history: { append: async () => {} },
@@ -194,6 +208,49 @@ describe("a payment that another has under way", () => {
     await expect(second).rejects.toThrow("enough");
     never.reject(new Error("over"));
     await first;
+  });
+});
+
+describe("while the disk takes its time", () => {
+  /** What a crash now would leave counted as spent. */
+  async function onDisk(): Promise<bigint> {
+    type Stored = { readonly total: string; readonly leased: string };
+    const stored = await records.get<Stored>("spent", `token/${spender.id}/${token}`);
+    return BigInt(stored?.total ?? "0") + BigInt(stored?.leased ?? "0");
+  }
+
+  it("nothing is paid that is not counted there, however many come together", async () => {
+    const covered: boolean[] = [];
+    let made = 0n;
+    outcome = async (order) => {
+      made += order.amount;
+      covered.push((await onDisk()) >= made);
+      return paid(order);
+    };
+    const disk = Promise.withResolvers<void>();
+    store.held = disk.promise;
+    const first = pay(1n);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // These come while the first is being written.
+    const others = [pay(4n), pay(5n)];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(made).toBe(0n);
+    store.held = undefined;
+    disk.resolve();
+    await Promise.all([first, ...others]);
+    expect(covered).toEqual([true, true, true]);
+  });
+
+  it("the brake holds at once", async () => {
+    const disk = Promise.withResolvers<void>();
+    store.held = disk.promise;
+    const freezing = gate.freeze("a thief");
+    const free: Spender = { id: "free" };
+    const order = { channelId, amount: 1n, id: randomBytes(16) };
+    const refused = expect(gate.pay(free, order)).rejects.toMatchObject({ code: "spending_frozen" });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    disk.resolve();
+    await Promise.all([refused, freezing]);
   });
 });
 
