@@ -12,7 +12,7 @@ const GROUPS: readonly (readonly string[])[] = [
   ["test/node/limits/account.test.ts", "test/node/limits/window.test.ts"],
   ["test/node/limits", "test/node/groupRead.test.ts", "test/node/twoNodes.test.ts"],
   [
-    "test/api/waiting.test.ts",
+    "test/api/paying.test.ts",
     "test/api/daemon.test.ts",
     "test/api/accessTokensApi.test.ts",
     "test/node/requests.test.ts",

@@ -65,6 +65,31 @@ describe.each([
     bob.node.removeAllListeners("payment");
   }, 30_000);
 
+  it("pay once for an id, together, in batches and afterwards, and nothing else under it", async () => {
+    const { channelId } = await openFunded(alice, bob, DEPOSIT, tokenOf());
+    const [id, other] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+    const order = { channelId, amount: 5n, id };
+    const together = await Promise.all([alice.node.pay(order), alice.node.pay(order)]);
+    const batch = [
+      { amount: 5n, id },
+      { amount: 6n, id: other },
+      { amount: 6n, id: other },
+    ];
+    const { runs } = await alice.node.payMany(channelId, batch);
+    const receipts = [...together, await alice.node.pay(order)];
+    const places = [
+      ...receipts.map(({ nonce, index }) => `${nonce}/${index}`),
+      `${runs[0]!.nonce}/${runs[0]!.first}`,
+    ];
+    expect(new Set(places).size).toBe(1);
+    expect(runs[2]).toEqual(runs[1]);
+    await expect(alice.node.pay({ ...order, amount: 4n })).rejects.toMatchObject({
+      code: "payment_conflict",
+    });
+    expect((await alice.node.channel(channelId)).sent).toBe(11n);
+    await alice.node.close(channelId);
+  }, 30_000);
+
   it("settle alone after the challenge period when the peer is gone", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT, tokenOf());
     let bobAnswered = false;

@@ -61,6 +61,35 @@ async function isBack(): Promise<void> {
   await node.ready(channelId as ChannelId);
 }
 
+describe("an idempotency key", () => {
+  const order = (body: object, key: string, token?: string) =>
+    payer.call("/v1/payments", { body, key, ...(token !== undefined && { token }) });
+
+  it("of one token is nothing to another", async () => {
+    const [one, other] = [await make({}), await make({})];
+    const before = await sent();
+    for (const [{ secret }, amount] of [
+      [one, "2"],
+      [other, "3"],
+      [one, "2"],
+    ] as const) {
+      expect((await order({ channelId, amount }, "shared", secret)).body).toMatchObject({ amount });
+    }
+    expect((await sent()) - before).toBe(5n);
+  });
+
+  it("stays on the channel that was chosen first, whatever has more capacity now", async () => {
+    const to = { peer, token: ZERO_ADDRESS, amount: "6" };
+    const first = await order(to, "chosen");
+    const larger = await openThroughApi(payer, payee, { token: ZERO_ADDRESS, deposit: DEPOSIT * 2n });
+    expect((await order(to, "afterwards")).body).toMatchObject({ channelId: larger });
+    const again = await order(to, "chosen");
+    expect(again.status).toBe(200);
+    expect(again.body).toEqual(first.body);
+    await payer.daemon.node.close(larger as ChannelId);
+  });
+});
+
 describe("what is refused", () => {
   it("leaves no label behind", async () => {
     const { secret } = await make({ budgets: [{ token: ZERO_ADDRESS, total: "5" }] });
