@@ -57,7 +57,7 @@ export class Operations {
     const { records } = this.#init.node;
     for await (const { key: operationId } of records.list(UNFINISHED)) {
       const record = await records.get<OperationRecord>(OPERATIONS, operationId);
-      if (record?.state === "running" && goesOn(record)) this.#run(record);
+      if (record?.state === "running" && goesOn(record)) this.#run(this.#take(record));
     }
   }
 
@@ -72,7 +72,7 @@ export class Operations {
 
   /**
    * Begins what `order` asks for, or joins it. Throws `idempotency_conflict` when the key stands for something else,
-   * and `too_many_operations`.
+   * `operation_running` and `too_many_operations`.
    */
   async start({ accessTokenId }: Caller, idempotencyKey: string, order: Order): Promise<Operation> {
     const key = operationKey(accessTokenId, idempotencyKey);
@@ -88,7 +88,8 @@ export class Operations {
     }
     if (record.state === "running" && !this.#running.has(record.operationId)) {
       const newest = await this.#read(record.operationId);
-      if (newest?.state === "running" && !this.#running.has(record.operationId)) this.#run(newest);
+      if (newest?.state === "running" && !this.#running.has(record.operationId))
+        this.#run(this.#claim(newest));
     }
     return this.get(record.operationId);
   }
@@ -129,10 +130,6 @@ export class Operations {
     const known = await records.get<string>(KEYS, key);
     const found = known === undefined ? undefined : await this.#read(known);
     if (found !== undefined) return found;
-    if (this.#running.size >= MAX_RUNNING) {
-      throw new ApiError({ code: "too_many_operations", fields: { limit: BigInt(MAX_RUNNING) } });
-    }
-    this.#refuseSecondWithdrawal(order);
     const operationId = newOperationId(Date.now());
     const now = Math.floor(Date.now() / 1000);
     const record: OperationRecord = {
@@ -143,16 +140,37 @@ export class Operations {
       createdAt: now,
       updatedAt: now,
     };
-    await records.write(
-      [
-        records.putOp(OPERATIONS, operationId, record),
-        records.putOp(UNFINISHED, operationId, true),
-        records.putOp(KEYS, key, operationId),
-      ],
-      { sync: true },
-    );
-    this.#run(record);
+    const running = this.#claim(record);
+    try {
+      await records.write(
+        [
+          records.putOp(OPERATIONS, operationId, record),
+          records.putOp(UNFINISHED, operationId, true),
+          records.putOp(KEYS, key, operationId),
+        ],
+        { sync: true },
+      );
+    } catch (error) {
+      this.#running.delete(operationId);
+      throw error;
+    }
+    this.#run(running);
     return record;
+  }
+
+  /** Checked and counted in one turn, before it is written: nothing that comes meanwhile passes the same check. */
+  #claim(record: OperationRecord): Running {
+    if (this.#running.size >= MAX_RUNNING) {
+      throw new ApiError({ code: "too_many_operations", fields: { limit: BigInt(MAX_RUNNING) } });
+    }
+    this.#refuseSecondWithdrawal(record.order);
+    return this.#take(record);
+  }
+
+  #take(record: OperationRecord): Running {
+    const running: Running = { record, progress: { step: "starting" } };
+    this.#running.set(record.operationId, running);
+    return running;
   }
 
   /** Two at once would take each other's total for their own. */
@@ -164,13 +182,14 @@ export class Operations {
     }
   }
 
-  #run(record: OperationRecord): void {
-    const running: Running = { record, progress: { step: "starting" } };
-    this.#running.set(record.operationId, running);
+  #run(running: Running): void {
     this.#tell(running);
     void this.#finish(running).catch((error: unknown) => {
       // The disk: the node stops by itself, and the operation is taken up afterwards.
-      this.#init.log.error({ error, operationId: record.operationId }, "an operation could not be noted");
+      this.#init.log.error(
+        { error, operationId: running.record.operationId },
+        "an operation could not be noted",
+      );
     });
   }
 

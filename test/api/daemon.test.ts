@@ -173,8 +173,20 @@ describe.each([
     const { body: deeper } = await alice.call(`/v1/channels/${channelId}`);
     expect(deeper.deposits.ours).toBe(`${DEPOSIT + 1000n}`);
     const before = await world.balance(tokenOf(), alice.daemon.node.account);
-    await finished(alice, (await ask("withdraw", { amount: "500" })).body.operationId);
-    await finished(alice, (await ask("withdraw", { amount: "500" })).body.operationId);
+    // Of many that come together under keys of their own one is begun.
+    const withdraw = (at: number) =>
+      alice.call(`/v1/channels/${channelId}/withdraw`, {
+        body: { amount: "500" },
+        key: `withdraw ${at} ${tokenOf()}`,
+      });
+    const together = await Promise.all(Array.from({ length: 8 }, (_, at) => withdraw(at)));
+    const begun = together.findIndex(({ status }) => status === 202);
+    for (const [at, { problem }] of together.entries()) {
+      if (at !== begun) expect(problem).toMatchObject({ code: "operation_running" });
+    }
+    const { operationId } = together[begun]!.body;
+    await finished(alice, operationId);
+    expect((await withdraw(begun)).body).toMatchObject({ operationId, state: "succeeded" });
     if (tokenOf() !== ZERO_ADDRESS) {
       expect((await world.balance(tokenOf(), alice.daemon.node.account)) - before).toBe(500n);
     }
