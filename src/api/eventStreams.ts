@@ -1,4 +1,6 @@
+import { answererOf } from "../node/limits/spender.ts";
 import { ApiError } from "./error.ts";
+import type { Caller } from "./handler.ts";
 
 /** Said when a stream ends on purpose: the reader comes again and goes on behind its last event. */
 const GOODBYE = ": goodbye\n\n";
@@ -17,6 +19,7 @@ export interface Told {
 export class EventStreams {
   readonly #perToken: number;
   readonly #heartbeatMs: number;
+  /** By whom they answer as: whoever makes many access tokens of one follows no more often. */
   readonly #open = new Map<string, number>();
 
   constructor(perToken: number, heartbeatMs: number) {
@@ -35,19 +38,20 @@ export class EventStreams {
    * The text of a stream. Asks for an event only when the last one was taken, so that a slow reader holds none.
    * Throws `too_many_streams` at once.
    */
-  stream(accessTokenId: string, events: AsyncIterator<Told>, signal: AbortSignal): AsyncIterable<string> {
-    const count = this.#open.get(accessTokenId) ?? 0;
+  stream({ spender }: Caller, events: AsyncIterator<Told>, signal: AbortSignal): AsyncIterable<string> {
+    const by = answererOf(spender);
+    const count = this.#open.get(by) ?? 0;
     if (count >= this.#perToken) {
       throw new ApiError({ code: "too_many_streams", fields: { limit: BigInt(this.#perToken) } });
     }
-    this.#open.set(accessTokenId, count + 1);
+    this.#open.set(by, count + 1);
     let isOpen = true;
     const close = () => {
       if (!isOpen) return;
       isOpen = false;
-      const left = this.#open.get(accessTokenId)! - 1;
-      if (left === 0) this.#open.delete(accessTokenId);
-      else this.#open.set(accessTokenId, left);
+      const left = this.#open.get(by)! - 1;
+      if (left === 0) this.#open.delete(by);
+      else this.#open.set(by, left);
     };
     // Also when nobody ever reads it.
     signal.addEventListener("abort", close, { once: true });

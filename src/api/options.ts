@@ -24,15 +24,19 @@ export interface ApiLimits {
    * oldest on which no known caller has called gives way to the next.
    */
   readonly connections: number;
-  /** Calls a second of one access token, counted over ten seconds. */
+  /** Calls a second of one access token with all that were made from it, counted over ten seconds. */
   readonly callsPerSecond: number;
   /** Calls a second without an access token of one address, counted over ten seconds: pages, health, bad tokens. */
   readonly anonymousPerSecond: number;
-  /** Event streams of one access token at once. */
+  /** Event streams at once of one access token with all that were made from it. */
   readonly streamsPerToken: number;
   /** Milliseconds a call may take to arrive with its headers, and whole. */
   readonly headersMs: number;
   readonly requestMs: number;
+  /** Milliseconds a connection is kept for a next call. */
+  readonly keepAliveMs: number;
+  /** Milliseconds a connection may be without a byte either way, whatever it waits for: its answer may be left unread. */
+  readonly idleMs: number;
   /** Milliseconds a client may leave a stream unread before it is let go. */
   readonly stallMs: number;
   /** Milliseconds between signs of life on a quiet event stream. */
@@ -54,6 +58,9 @@ export const DEFAULT_LIMITS: ApiLimits = {
   streamsPerToken: 16,
   headersMs: 10_000,
   requestMs: 20_000,
+  keepAliveMs: 10_000,
+  // Above what any call waits for: a payment 30 seconds, a page of a statement less.
+  idleMs: 120_000,
   stallMs: 30_000,
   heartbeatMs: 15_000,
   stopMs: 10_000,

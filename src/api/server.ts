@@ -147,6 +147,8 @@ function createApp({ log }: ServerParts, { tls }: ApiOptions, limits: ApiLimits)
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionTimeout: limits.idleMs,
     genReqId: () => `${prefix}-${(++calls).toString(36)}`,
     requestIdHeader: false,
     exposeHeadRoutes: false,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { DEFAULT_LIMITS } from "../../src/api/options.ts";
 import { Event } from "../../src/api/schema/event.ts";
 import { ROUTES, type Route, type RouteName } from "../../src/api/schema/routes.ts";
 import { type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
@@ -144,6 +145,34 @@ describe("a stolen token for small payments", () => {
     expect((await end(id)).status).toBe(204);
     expect((await pay(children[1], 1)).problem.code).toBe("unauthenticated");
     expect((await pay(victim.secret, 1)).status).toBe(200);
+  });
+});
+
+describe("a flooding reader", () => {
+  it("follows events no more often with many tokens made from its own, and keeps nobody else out", async () => {
+    const [reader, other] = [await make({ scopes: ["read"] }), await make({ scopes: ["read"] })];
+    const children = await Promise.all(
+      Array.from({ length: 5 }, () => make({ scopes: ["read"] }, reader.secret)),
+    );
+    const done = new AbortController();
+    const follow = async (by: string) => {
+      const headers = { authorization: `Bearer ${by}` };
+      return fetch(`${alice.daemon.url}/v1/events`, { headers, signal: done.signal });
+    };
+    const { streamsPerToken } = DEFAULT_LIMITS;
+    try {
+      for (let i = 0; i < streamsPerToken; i++) {
+        expect((await follow(children[i % children.length].secret)).status).toBe(200);
+      }
+      for (const { secret } of [reader, ...children]) {
+        const refused = await follow(secret);
+        expect(refused.status).toBe(429);
+        expect(await refused.json()).toMatchObject({ code: "too_many_streams" });
+      }
+      expect((await follow(other.secret)).status).toBe(200);
+    } finally {
+      done.abort();
+    }
   });
 });
 

@@ -304,6 +304,28 @@ describe("the server", () => {
     expect(slowBody).toMatch(/^HTTP\/1.1 408 .*"code":"request_timeout"/s);
   });
 
+  it("keeps no connection that says nothing, has nothing more to say, or leaves its answer unread", async () => {
+    const limits = { headersMs: 300, requestMs: 600, keepAliveMs: 200, idleMs: 700 };
+    const metrics = { contentType: "text/plain", text: async () => "x".repeat(32 * 1024 * 1024) };
+    api = await startApi({}, { limits, metricsPublic: true }, { metrics });
+    const { server } = api.server.app;
+    const open = () => new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+    const port = Number(new URL(api.url).port);
+    const call = async (bytes: string, reads: boolean) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      if (reads) socket.resume();
+      socket.write(bytes);
+      await expect.poll(open).toBe(1);
+      await expect.poll(open, { timeout: 3_000 }).toBe(0);
+      socket.destroy();
+    };
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`;
+    await call("", true);
+    await call(get("/healthz"), true);
+    await call(get("/metrics"), false);
+  }, 20_000);
+
   it("when stopping finishes what runs, takes nothing new, and says that it is not ready", async () => {
     const began = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();

@@ -24,7 +24,7 @@ export const eventsHandlers: Handlers<"events"> = {
     const events = node.history.events({ after, types, signal });
     return {
       mediaType: "text/event-stream",
-      body: streams.stream(caller.accessTokenId, told(events, caller, api), signal),
+      body: streams.stream(caller, told(events, caller, api), signal),
     };
   },
 };
