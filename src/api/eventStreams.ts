@@ -5,8 +5,8 @@ import type { Caller } from "./handler.ts";
 /** Said when a stream ends on purpose: the reader comes again and goes on behind its last event. */
 const GOODBYE = ": goodbye\n\n";
 const ALIVE = ": alive\n\n";
-/** Milliseconds after which readers come again. */
-const GREETING = "retry: 1000\n: rivulet\n\n";
+/** With the milliseconds after which readers come again, and where this one began: it may break before any event. */
+const greeting = (from: string) => `retry: 1000\nid: ${from}\n\n`;
 
 /** One server-sent event, before it is text. */
 export interface Told {
@@ -35,10 +35,15 @@ export class EventStreams {
   }
 
   /**
-   * The text of a stream. Asks for an event only when the last one was taken, so that a slow reader holds none.
+   * The text of a stream that begins at the cursor `from`. Asks for an event only when the last one was taken, so that a slow reader holds none.
    * Throws `too_many_streams` at once.
    */
-  stream({ spender }: Caller, events: AsyncIterator<Told>, signal: AbortSignal): AsyncIterable<string> {
+  stream(
+    { spender }: Caller,
+    from: string,
+    events: AsyncIterator<Told>,
+    signal: AbortSignal,
+  ): AsyncIterable<string> {
     const by = answererOf(spender);
     const count = this.#open.get(by) ?? 0;
     if (count >= this.#perToken) {
@@ -55,12 +60,17 @@ export class EventStreams {
     };
     // Also when nobody ever reads it.
     signal.addEventListener("abort", close, { once: true });
-    return this.#texts(events, signal, close);
+    return this.#texts(from, events, signal, close);
   }
 
-  async *#texts(events: AsyncIterator<Told>, signal: AbortSignal, close: () => void): AsyncGenerator<string> {
+  async *#texts(
+    from: string,
+    events: AsyncIterator<Told>,
+    signal: AbortSignal,
+    close: () => void,
+  ): AsyncGenerator<string> {
     try {
-      yield GREETING;
+      yield greeting(from);
       let next = events.next();
       next.catch(() => {});
       while (!signal.aborted) {

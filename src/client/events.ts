@@ -24,9 +24,12 @@ const MAX_EVENT_CHARS = 1024 * 1024;
 const PAUSE_MIN_MS = 250;
 const PAUSE_MAX_MS = 10_000;
 
+/** An event, or only where the stream stands. */
+type Message = Pick<EventSourceMessage, "id"> & Partial<Pick<EventSourceMessage, "data">>;
+
 /**
- * The node's events, without end. After a lost connection it goes on behind the last event it gave, so that none is
- * missed and none comes twice. Throws `ApiProblem` for what will not get better by itself (`cursor_expired`, a token that is
+ * The node's events, without end. After a lost connection it goes on behind the last event it gave, or where it began,
+ * so that none is missed and none comes twice. Throws `ApiProblem` for what will not get better by itself (`cursor_expired`, a token that is
  * not allowed), and the signal's reason.
  */
 export async function* followEvents(
@@ -48,8 +51,10 @@ export async function* followEvents(
         signal,
       });
       for await (const { id, data } of messages(response.body!, silenceMs)) {
-        pause = PAUSE_MIN_MS;
-        yield JSON.parse(data) as Event;
+        if (data !== undefined) {
+          pause = PAUSE_MIN_MS;
+          yield JSON.parse(data) as Event;
+        }
         // Only what the caller has taken is behind it.
         if (id !== undefined) cursor = id;
       }
@@ -65,15 +70,17 @@ export async function* followEvents(
 }
 
 /** What one connection brings, until it ends. Throws when it breaks, and when it is silent for too long. */
-async function* messages(
-  body: ReadableStream<Uint8Array>,
-  silenceMs: number,
-): AsyncGenerator<EventSourceMessage> {
-  const waiting: EventSourceMessage[] = [];
+async function* messages(body: ReadableStream<Uint8Array>, silenceMs: number): AsyncGenerator<Message> {
+  const waiting: Message[] = [];
   let failure: Error | undefined;
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARS,
-    onEvent: (message) => waiting.push(message),
+    onId: (id) => waiting.push({ id }),
+    onEvent: (message) => {
+      // Its id was just told, and counts once the event was taken.
+      if (message.id !== undefined) waiting.pop();
+      waiting.push(message);
+    },
     onError: (error) => {
       if (error.type === "max-buffer-size-exceeded") failure = error;
     },

@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Event } from "../../src/api/schema/event.ts";
 import { Payment } from "../../src/api/schema/payment.ts";
+import { RivuletClient } from "../../src/client/client.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type DaemonWorld, openDaemons, openThroughApi, type TestDaemon } from "./support/daemons.ts";
 
@@ -137,6 +140,43 @@ describe("events through the API", () => {
     await alice.daemon.node.spending.freeze("by hand");
     const [decision] = await follow(alice, "?after=0&types=decision", ({ length }) => length === 1);
     expect(decision).toMatchObject({ decision: { verdict: "frozen" } });
+  });
+
+  it("from now on miss nothing when the connection is cut before any came", async () => {
+    const { url, adminToken: token } = bob.daemon;
+    const port = Number(new URL(url).port);
+    const greeted = Promise.withResolvers<void>();
+    const cut = Promise.withResolvers<void>();
+    const sockets: Socket[] = [];
+    let isBlocked = false;
+    const wire = createServer((near) => {
+      if (isBlocked) {
+        near.destroy();
+        return;
+      }
+      const far = connect(port, "127.0.0.1");
+      for (const socket of [near, far]) sockets.push(socket.on("error", () => {}));
+      near.pipe(far).pipe(near);
+      far.on("data", (bytes) => /^retry: /m.test(`${bytes}`) && greeted.resolve());
+    });
+    await once(wire.listen(0, "127.0.0.1"), "listening");
+    const { port: wirePort } = wire.address() as AddressInfo;
+    const client = new RivuletClient({ url: `http://127.0.0.1:${wirePort}`, token });
+    const onReconnect = () => cut.resolve();
+    const events = client.events({ types: ["payment"], onReconnect });
+    const next = events.next();
+    await greeted.promise;
+    isBlocked = true;
+    for (const socket of sockets) socket.destroy();
+    await cut.promise;
+    await alice.daemon.node.spending.unfreeze();
+    const body = { channelId, amount: "77" };
+    expect((await alice.call("/v1/payments", { body, key: "meanwhile" })).status).toBe(200);
+    isBlocked = false;
+    expect((await next).value).toMatchObject({ type: "payment", payment: { amount: "77" } });
+    await events.return(undefined);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => wire.close(resolve));
   });
 
   it("refuse cursors that are none before the stream begins", async () => {

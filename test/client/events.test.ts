@@ -66,6 +66,15 @@ describe("a stream of events", () => {
     expect(told).toEqual([expect.any(Error)]);
   });
 
+  it("that breaks before any event is taken up where it began", async () => {
+    const { client, asked } = await serve([
+      (response) => response.write("retry: 1000\nid: 7\n\n", () => response.destroy()),
+      (response) => response.write(`retry: 1000\nid: 7\n\n${warning("8")}`),
+    ]);
+    expect(await take(client.events(), 1)).toEqual(["8"]);
+    expect(asked).toEqual([null, "7"]);
+  });
+
   it("that has died without a word is given up after a silence, not waited for without end", async () => {
     const { client, asked } = await serve([
       (response) => response.write(warning("1")),

@@ -19,12 +19,12 @@ export const eventsHandlers: Handlers<"events"> = {
   events: async ({ query, lastEventId, caller, signal }, api) => {
     const { node, streams } = api;
     // What the reader saw last is newer than where it began.
-    const after = lastEventId ?? query.after;
+    const from = node.history.cursorOf(lastEventId ?? query.after);
     const types = typesOf(query.types);
-    const events = node.history.events({ after, types, signal });
+    const events = node.history.events({ after: from, types, signal });
     return {
       mediaType: "text/event-stream",
-      body: streams.stream(caller, told(events, caller, api), signal),
+      body: streams.stream(caller, from, told(events, caller, api), signal),
     };
   },
 };

@@ -184,6 +184,16 @@ export class History {
   }
 
   /**
+   * The cursor of where a reader that begins with `after` begins: whoever keeps it misses nothing, though nothing was
+   * told yet. Throws as {@link History.events} does.
+   */
+  cursorOf(after: string | undefined): string {
+    const log = this.#log;
+    if (log === undefined) throw new NodeError({ code: "history_off", fields: {} });
+    return log.cursorOf(log.positionOf(after));
+  }
+
+  /**
    * Payments of all channels, newest first, a page at a time. Throws `option_invalid`, `cursor_invalid`, and
    * `history_off` for a list that needs the index by time: any that is not of one channel, or is of a period.
    */
