@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AccessTokens } from "../../src/api/accessTokens/accessTokens.ts";
 import { excessOver, type Grant } from "../../src/api/accessTokens/grant.ts";
-import { MAX_DESCENDANTS } from "../../src/api/accessTokens/tokenTree.ts";
+import { MAX_DESCENDANTS, MAX_NAMED } from "../../src/api/accessTokens/tokenTree.ts";
 import type { Caller } from "../../src/api/handler.ts";
 import type { Scope } from "../../src/api/schema/accessToken.ts";
 import { answererOf, lineOf } from "../../src/node/limits/spender.ts";
@@ -299,6 +299,37 @@ describe("a token made from another", () => {
     expect(allows(kept[7]!.secret, "pay")).toBe("unauthenticated");
     expect(allows(kept[8]!.secret, "pay")).toBe("yes");
   }, 60_000);
+});
+
+describe("the payees and budgets that tokens name", () => {
+  it.each([["read"], ["pay"]] as const)(
+    "are bounded for all made from one, with the scope %s",
+    async (scope) => {
+      const payees = Array.from(
+        { length: 1_000 },
+        (_, at) => `0x${at.toString(16).padStart(40, "0")}` as Address,
+      );
+      const grant = { scopes: [scope], payees };
+      const root = await admin();
+      const parent = await child(root, { scopes: [scope] });
+      const made: Caller[] = [];
+      for (let named = 0; named < MAX_NAMED; named += payees.length) {
+        const from = made.at(-1) !== undefined && made.length < 4 ? made.at(-1)! : parent.caller;
+        made.push((await child(from, grant)).caller);
+      }
+      await expect(child(parent.caller, grant)).rejects.toThrow(code("grant_refused"));
+      await expect(
+        child(parent.caller, { scopes: [scope], budgets: [{ token, total: 1n }] }),
+      ).rejects.toThrow(code("grant_refused"));
+      await child(parent.caller, { scopes: [scope] });
+      await child(root, grant);
+      await reopen();
+      await expect(child(parent.caller, grant)).rejects.toThrow(code("grant_refused"));
+      await tokens.revoke(parent.caller, made.at(-1)!.accessTokenId);
+      now += 3_601_000;
+      await child(parent.caller, grant);
+    },
+  );
 });
 
 describe("the first token", () => {

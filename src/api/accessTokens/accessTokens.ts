@@ -86,9 +86,10 @@ export class AccessTokens implements Authorizer {
       if (excess !== undefined) throw new ApiError({ code: "grant_refused", fields: { ...excess } });
     }
     if (parent.depth + 1 >= MAX_SPENDER_DEPTH) throw tooMany(MAX_SPENDER_DEPTH);
-    await this.#makeRoom(parent);
+    await this.#makeRoom(parent, grant);
     // From here to where it is counted nothing else happens.
-    const crowded = this.#tree.crowdedBy(parent);
+    const crowded = this.#tree.crowdedBy(parent, grant);
+    if (crowded?.of === "named") throw tooManyNamed(crowded.limit);
     if (crowded !== undefined) throw tooMany(crowded.limit);
     return this.#make(grant, this.#live(parent.id));
   }
@@ -182,17 +183,18 @@ export class AccessTokens implements Authorizer {
   }
 
   /** Ended ones make room, the longest ended first. */
-  async #makeRoom(parent: AccessToken): Promise<void> {
-    const crowded = this.#tree.crowdedBy(parent);
-    if (crowded === undefined) return;
-    const victim = this.#tree.longestEnded(crowded.within, this.#seconds());
-    if (victim === undefined) return;
-    // Made from it after it: a crash in between leaves orphans, which open nothing.
-    for (const token of this.#tree.withDescendants(victim)) {
-      this.#tree.remove(token);
-      this.#used.delete(token);
-      await this.#records.delete(NAMESPACE, token.id, { sync: false });
-      await this.#onForgotten(token.id);
+  async #makeRoom(parent: AccessToken, grant: Grant): Promise<void> {
+    for (;;) {
+      const crowded = this.#tree.crowdedBy(parent, grant);
+      const victim = crowded && this.#tree.longestEnded(crowded.within, this.#seconds());
+      if (victim === undefined) return;
+      // Made from it after it: a crash in between leaves orphans, which open nothing.
+      for (const token of this.#tree.withDescendants(victim)) {
+        this.#tree.remove(token);
+        this.#used.delete(token);
+        await this.#records.delete(NAMESPACE, token.id, { sync: false });
+        await this.#onForgotten(token.id);
+      }
     }
   }
 
@@ -209,6 +211,11 @@ const ADMIN: Grant = { name: "admin", scopes: ["admin"] };
 
 function hashOf(secret: string): string {
   return hash("sha256", secret, "base64url");
+}
+
+function tooManyNamed(limit: number): ApiError {
+  const reason = `at most ${limit} are named by all that are made from one token`;
+  return new ApiError({ code: "grant_refused", fields: { part: "payees and budgets", reason } });
 }
 
 function tooMany(limit: number): ApiError {

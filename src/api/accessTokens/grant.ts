@@ -36,8 +36,8 @@ export function excessOver(parent: Grant, child: Grant): Excess | undefined {
   if (parent.expiresAt !== undefined && (child.expiresAt ?? 0) > parent.expiresAt) {
     return { part: "expiresAt", reason: `not beyond ${parent.expiresAt}` };
   }
-  const { payees } = parent;
-  const payee = payees && child.payees?.find((one) => !payees.includes(one));
+  const payees = parent.payees && new Set(parent.payees);
+  const payee = payees && child.payees?.find((one) => !payees.has(one));
   if (payee !== undefined) return { part: "payees", reason: `not ${payee}` };
   return budgetExcess(parent.budgets, child.budgets);
 }

@@ -1,4 +1,5 @@
 import { AccessToken, type StoredToken } from "./accessToken.ts";
+import type { Grant } from "./grant.ts";
 
 /** Access tokens altogether, ended ones included: about 1 KiB each, more with many payees. */
 export const MAX_TOKENS = 10_000;
@@ -6,15 +7,25 @@ export const MAX_TOKENS = 10_000;
 /** Made from one token that is no admin, directly or not: a stolen one cannot take everybody's room. */
 export const MAX_DESCENDANTS = 1_000;
 
+/** Payees and budgets named by all of these together: about 200 bytes each, whatever the scopes of those naming them. */
+export const MAX_NAMED = 10_000;
+
 /** An ended token is kept at least so long, seconds: whatever it had under way is over by then. */
 const KEPT_SECONDS = 3_600;
+
+/** Who has no room for one more; nobody: the node as a whole. */
+interface Crowd {
+  readonly within: AccessToken | undefined;
+  readonly of: "tokens" | "named";
+  readonly limit: number;
+}
 
 /** Which tokens there are, and which were made from which. */
 export class TokenTree {
   readonly #byId = new Map<string, AccessToken>();
   readonly #byHash = new Map<string, AccessToken>();
-  /** How many were made from it, directly or not. */
-  readonly #descendants = new Map<AccessToken, number>();
+  /** How many were made from it, directly or not, and how many payees and budgets those name. */
+  readonly #descendants = new Map<AccessToken, { readonly tokens: number; readonly named: number }>();
 
   /** Tokens whose parent is not there are left out: without it nobody could say what it allows. */
   static load(stored: ReadonlyMap<string, StoredToken>): TokenTree {
@@ -58,14 +69,14 @@ export class TokenTree {
     this.#descendants.delete(token);
   }
 
-  /** Who has no room for one more made from `parent`; undefined if all have. Nobody: the node as a whole. */
-  crowdedBy(
-    parent: AccessToken,
-  ): { readonly within: AccessToken | undefined; readonly limit: number } | undefined {
-    if (this.#byId.size >= MAX_TOKENS) return { within: undefined, limit: MAX_TOKENS };
+  /** Who has no room for one more made from `parent`, with `grant`; undefined if all have. */
+  crowdedBy(parent: AccessToken, grant: Grant): Crowd | undefined {
+    if (this.#byId.size >= MAX_TOKENS) return { within: undefined, of: "tokens", limit: MAX_TOKENS };
     for (const one of parent.line()) {
-      if (one.isAdmin || (this.#descendants.get(one) ?? 0) < MAX_DESCENDANTS) continue;
-      return { within: one, limit: MAX_DESCENDANTS };
+      if (one.isAdmin) continue;
+      const { tokens, named } = this.#descendants.get(one) ?? NONE;
+      if (tokens >= MAX_DESCENDANTS) return { within: one, of: "tokens", limit: MAX_DESCENDANTS };
+      if (named + namedBy(grant) > MAX_NAMED) return { within: one, of: "named", limit: MAX_NAMED };
     }
     return undefined;
   }
@@ -93,7 +104,14 @@ export class TokenTree {
   #count(token: AccessToken, by: 1 | -1): void {
     if (token.parent === undefined) return;
     for (const one of token.parent.line()) {
-      this.#descendants.set(one, (this.#descendants.get(one) ?? 0) + by);
+      const { tokens, named } = this.#descendants.get(one) ?? NONE;
+      this.#descendants.set(one, { tokens: tokens + by, named: named + by * namedBy(token.grant) });
     }
   }
+}
+
+const NONE = { tokens: 0, named: 0 };
+
+function namedBy({ payees = [], budgets = [] }: Grant): number {
+  return payees.length + budgets.length;
 }
