@@ -18,6 +18,8 @@ declare module "fastify" {
     scope?: Scope;
     /** Not counted: whoever watches over the node must not be kept out by others' floods. */
     uncounted?: boolean;
+    /** Answered before the node has started. */
+    whileStarting?: boolean;
   }
 }
 
@@ -27,11 +29,13 @@ interface AdmissionInit {
   readonly rates: Rates;
   readonly connections: Connections;
   readonly isStopping: () => boolean;
+  /** What the node waits for while it starts. */
+  readonly waitsFor: () => string | undefined;
 }
 
 /** Decides who gets in, before anything of the body is read. */
 export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
-  const { guard, authorizer, rates, connections, isStopping } = init;
+  const { guard, authorizer, rates, connections, isStopping, waitsFor } = init;
   app.decorateRequest("caller", undefined);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
@@ -40,7 +44,7 @@ export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
     if (isStopping()) reply.header("connection", "close");
     allow(guard.check(request.headers), request, reply);
     if (request.method === "OPTIONS") return;
-    const { scope, uncounted } = request.routeOptions.config;
+    const { scope, uncounted, whileStarting } = request.routeOptions.config;
     if (scope === undefined) {
       if (!uncounted) await rates.ofAddress(request);
       return;
@@ -52,7 +56,16 @@ export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
       throw new ApiError({ code: "rate_limited", fields: { retryAfterSeconds: 1n } });
     }
     await rates.ofToken(request);
+    const awaited = whileStarting ? undefined : waitsFor();
+    if (awaited !== undefined) throw starting(awaited);
   });
+}
+
+/** Seconds after which a client may ask a node again that starts. */
+const START_RETRY = 2n;
+
+function starting(waitsFor: string): ApiError {
+  return new ApiError({ code: "node_starting", fields: { waitsFor, retryAfterSeconds: START_RETRY } });
 }
 
 async function authorize(

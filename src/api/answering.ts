@@ -14,7 +14,8 @@ export function answerProblem(error: unknown, request: FastifyRequest, reply: Fa
     request.log.error({ error, requestId: request.id, route: request.routeOptions.url }, "a call failed");
   }
   if (problem.code === "unauthenticated") reply.header("www-authenticate", 'Bearer realm="rivulet"');
-  if (problem.code === "rate_limited") reply.header("retry-after", problem.fields?.retryAfterSeconds);
+  const retryAfter = problem.fields?.retryAfterSeconds;
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   if (problem.code === "method_not_allowed") reply.header("allow", problem.fields?.allowed);
   reply.code(problem.status).header("content-type", PROBLEM_TYPE);
   reply.serializer(JSON.stringify).send(problem);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Logger, pino, stdSerializers } from "pino";
-import { createNode, type NodeSeams } from "../node/createNode.ts";
+import { type NodeSeams, prepareNode } from "../node/createNode.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { NodeOptions } from "../node/options.ts";
 import { AccessTokens } from "./accessTokens/accessTokens.ts";
@@ -21,6 +21,14 @@ export interface DaemonOptions {
   readonly version: string;
   /** Where the first access token is, made at the first start. Default: `admin.token` beside the database. */
   readonly adminTokenFile?: string;
+  /** Awaited once the API listens: before the chain has answered, and before anything is told. */
+  readonly onListening?: (listening: Listening) => void | Promise<void>;
+}
+
+interface Listening {
+  readonly url: string;
+  /** Not started yet. */
+  readonly node: RivuletNode;
 }
 
 /** Events kept where the options say nothing else: some weeks of a busy node, about 100 MB. */
@@ -65,35 +73,61 @@ export class Daemon {
 }
 
 /**
- * Starts a node and its API. What an earlier process left under way goes on.
+ * Starts a node and its API. What an earlier process left under way goes on. The API listens first: as long as the node
+ * waits for the chain it says so, and refuses everything but questions after its state and the call that stops it.
  *
- * Rejects with what `createNode` rejects with, and with `remote_refused` and `address_in_use`; nothing runs then.
+ * Rejects with what `createNode` rejects with, with `remote_refused` and `address_in_use`, and with an `AbortError` when
+ * it was stopped meanwhile; nothing runs then.
  */
 export async function startDaemon(options: DaemonOptions, seams: NodeSeams = {}): Promise<Daemon> {
   assertReachable(options.api ?? {});
   const log = readable(options.node.log ?? pino({ level: "silent" }));
-  const file = options.adminTokenFile ?? join(options.node.directory, "..", "admin.token");
-  const node = await createNode({ eventLog: { keep: KEPT_EVENTS }, ...options.node, log }, seams);
+  const asked = new AbortController();
+  const given = options.node.signal;
+  const signal = given === undefined ? asked.signal : AbortSignal.any([given, asked.signal]);
+  const { node, start } = await prepareNode(
+    { eventLog: { keep: KEPT_EVENTS }, ...options.node, log, signal },
+    seams,
+  );
+  let assembled: Assembled | undefined;
   try {
-    return await assemble(node, file, options, log);
+    const abort = () => asked.abort(new DOMException("stopped while it started", "AbortError"));
+    assembled = await assemble(node, options, log, abort);
+    const url = await assembled.running.server.listen();
+    log.info({ url }, "the API listens");
+    await options.onListening?.({ url, node });
+    await start();
+    await assembled.resume();
+    return assembled.ready(url);
   } catch (error) {
-    await node.stop();
+    if (assembled === undefined) await node.stop();
+    else await stop(assembled.running);
     throw error;
   }
 }
 
+/** A node with the parts of its API around it. */
+interface Assembled {
+  readonly running: Running;
+  /** Takes up what an earlier process left under way. */
+  readonly resume: () => Promise<void>;
+  /** The node has started: from now on everything is answered. */
+  readonly ready: (url: string) => Daemon;
+}
+
 async function assemble(
   node: RivuletNode,
-  adminTokenFile: string,
-  { api = {}, version }: DaemonOptions,
+  { api = {}, version, adminTokenFile, node: { directory } }: DaemonOptions,
   log: Logger,
-): Promise<Daemon> {
+  abortStart: () => void,
+): Promise<Assembled> {
   const { records, spending } = node;
   const accessTokens = await AccessTokens.open({ records, onForgotten: (id) => spending.forget(id) });
-  const adminToken = await accessTokens.ensureAdmin(adminTokenFile);
+  const adminToken = await accessTokens.ensureAdmin(adminTokenFile ?? join(directory, "..", "admin.token"));
   const limits = { ...DEFAULT_LIMITS, ...api.limits };
   let daemon: Daemon | undefined;
   const isStopping = () => node.stopping.aborted || daemon?.isStopping === true;
+  const waitsFor = () => (daemon === undefined ? awaited(node) : undefined);
   const streams = new EventStreams(limits.streamsPerToken, limits.heartbeatMs);
   const peers = new KeptPeers(node);
   const operations = new Operations({
@@ -110,6 +144,7 @@ async function assemble(
     paying: () => paying,
   });
   const paying = new Paying({ node, pay: guarded(node), patienceMs: limits.payMs, metrics });
+  const phase = () => (daemon === undefined ? "starting" : "ready");
   const context: ApiContext = {
     node,
     version,
@@ -118,8 +153,9 @@ async function assemble(
     paying,
     peers,
     streams,
-    phase: () => (isStopping() ? "stopping" : "ready"),
-    requestStop: () => void setImmediate(() => daemon?.stop()),
+    phase: () => (isStopping() ? "stopping" : phase()),
+    waitsFor,
+    requestStop: () => void setImmediate(() => (daemon === undefined ? abortStart() : void daemon.stop())),
   };
   const server = await createServer(
     {
@@ -130,21 +166,23 @@ async function assemble(
       log,
       metrics,
       observe: metrics.call,
-      unready: () => unready(node),
+      unready: () => [...(daemon === undefined ? ["starting"] : []), ...unready(node)],
+      waitsFor,
     },
     api,
   );
-  const url = await server.listen();
-  daemon = new Daemon({
-    node,
-    url,
-    adminToken,
-    stop: () => stop({ node, server, paying, operations, accessTokens }),
-  });
-  await peers.resume();
-  await operations.resume();
-  log.info({ url }, "the API listens");
-  return daemon;
+  const running: Running = { node, server, paying, operations, accessTokens };
+  return {
+    running,
+    resume: async () => {
+      await peers.resume();
+      await operations.resume();
+    },
+    ready: (url) => {
+      daemon = new Daemon({ node, url, adminToken, stop: () => stop(running) });
+      return daemon;
+    },
+  };
 }
 
 interface Running {
@@ -177,6 +215,12 @@ function unready(node: RivuletNode): string[] {
     ...(fresh ? [] : ["chain_stale"]),
     ...(failure === undefined ? [] : [failure]),
   ];
+}
+
+/** What a node that starts waits for, in words. */
+function awaited(node: RivuletNode): string {
+  const { failure } = node.chainStatus();
+  return failure === undefined ? "the database and the chain" : `the chain (${failure})`;
 }
 
 /** Errors are logged under this name everywhere here; pino shows nothing of them by itself. */

@@ -37,6 +37,7 @@ export interface ApiFailureFields {
   option_invalid: { option: string; reason: string };
   address_in_use: { address: string };
   api_stopping: Record<never, never>;
+  node_starting: { waitsFor: string; retryAfterSeconds: bigint };
   internal_error: Record<never, never>;
 }
 

@@ -63,6 +63,8 @@ export interface ApiContext {
   /** Event streams that are open. */
   readonly streams: EventStreams;
   readonly phase: () => "starting" | "ready" | "stopping";
+  /** What the node waits for while it starts. */
+  readonly waitsFor: () => string | undefined;
   /** Stops node and API, once the answer is out. */
   readonly requestStop: () => void;
 }

@@ -30,7 +30,7 @@ function mount(app: FastifyInstance, name: RouteName, route: Route, init: MountI
     method: route.method,
     url: route.path,
     schema: schemaOf(name, route),
-    config: { scope: route.scope },
+    config: { scope: route.scope, ...(route.whileStarting && { whileStarting: true }) },
     handler: async (request, reply) => {
       const answer = await handler(callOf(request, reply, running), context);
       reply.code(route.status);

@@ -32,7 +32,7 @@ export function addPages(app: FastifyInstance, { unready, metrics, metricsPublic
     return reply.type("application/json").send(document);
   });
   if (metrics !== undefined) {
-    const config: FastifyContextConfig = metricsPublic ? {} : { scope: "read" };
+    const config: FastifyContextConfig = metricsPublic ? {} : { scope: "read", whileStarting: true };
     app.get("/metrics", { ...hidden, config }, async (_request, reply) => {
       const text = await metrics.text();
       return reply.type(metrics.contentType).send(text);

@@ -110,6 +110,11 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
   ),
   option_invalid: safe(400, "A setting cannot be used", "Correct what is named."),
   address_in_use: safe(409, "Another program listens there", "Choose another port, or stop that program."),
+  node_starting: safe(
+    503,
+    "The node is starting",
+    "Nothing was begun. Ask again as Retry-After says; if it waits for the chain, check the RPC servers.",
+  ),
   api_stopping: safe(503, "The node is stopping", "Nothing was begun. Ask again once it runs."),
   internal_error: stake(
     500,

@@ -32,6 +32,8 @@ export interface ServerParts {
   readonly log: Logger;
   /** Why the node cannot pay safely now, as codes; empty when it can. */
   readonly unready?: () => readonly string[];
+  /** What the node waits for while it starts; then only routes that say so are answered. Undefined once it runs. */
+  readonly waitsFor?: () => string | undefined;
   readonly metrics?: MetricsPage;
   /** Told of every call that was answered. `route` is its pattern, or empty. */
   readonly observe?: (route: string, status: number, seconds: number) => void;
@@ -183,6 +185,7 @@ async function furnish(
   server: ApiServer,
 ): Promise<void> {
   const { context, handlers, authorizer, version, unready = () => [], metrics, observe } = parts;
+  const { waitsFor = () => undefined } = parts;
   const { hosts = [], origins = [], metricsPublic = false } = options;
   app.setValidatorCompiler(validator);
   app.setSerializerCompiler(serializer);
@@ -195,7 +198,8 @@ async function furnish(
   const rates = await Rates.create(app, limits);
   const guard = new Guard({ hosts, origins });
   const connections = new Connections(app.server, limits.connections);
-  addAdmission(app, { guard, authorizer, rates, connections, isStopping: () => server.isStopping });
+  const isStopping = () => server.isStopping;
+  addAdmission(app, { guard, authorizer, rates, connections, isStopping, waitsFor });
   if (observe !== undefined) {
     app.addHook("onResponse", async (request, reply) => {
       observe(request.routeOptions.url ?? "", reply.statusCode, reply.elapsedTime / 1000);

@@ -56,8 +56,6 @@ export class ChainAlarms {
   }
 
   #warn(code: string, message: string): void {
-    const { context } = this.#init;
-    context.log.warn({ code }, message);
-    context.emit("warning", { code, message });
+    this.#init.context.emit("warning", { code, message });
   }
 }

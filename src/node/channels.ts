@@ -60,7 +60,8 @@ export class Channels {
 
   /** Reads which channels there are. Throws on a record that cannot be read. */
   async scan(): Promise<void> {
-    for await (const [key, value] of this.#context.store.range(channelRange())) {
+    const { store, stopping } = this.#context;
+    for await (const [key, value] of store.range({ ...channelRange(), signal: stopping })) {
       const id = channelIdFromBytes(channelIdOfKey(key));
       const summary = summarizeChannelState(value);
       this.#index(id, addressFromBytes(summary.counterpartySigner));

@@ -26,6 +26,7 @@ import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
 import { ClockCheck, startFailure } from "./clock.ts";
 import type { NodeContext } from "./context.ts";
+import type { NodeEvents } from "./events.ts";
 import { GasWallet } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
 import { openHistory } from "./history/openHistory.ts";
@@ -53,26 +54,55 @@ export interface NodeSeams {
 }
 
 /**
- * Starts a node: opens its database, checks the chain, takes up what an earlier process left under way, listens.
+ * Starts a node: opens its database, checks the chain, takes up what an earlier process left under way, listens. Waits
+ * for as long as no server of the chain answers; `options.signal` ends that.
  *
  * Rejects with a coded error and leaves everything as it was: `option_invalid`, `database_locked`, `database_newer`,
- * `database_damaged`, `wrong_chain`, `contract_missing`, `clock_skew`, a mnemonic that is none.
+ * `database_damaged`, `wrong_chain`, `contract_missing`, `clock_skew`, a mnemonic that is none; or as the signal says.
  */
 export async function createNode(options: NodeOptions, seams: NodeSeams = {}): Promise<RivuletNode> {
+  const { node, start } = await prepareNode(options, seams);
+  await start();
+  return node;
+}
+
+/** A node that does nothing yet: its database is open, and whoever wants to hear all of it can listen. */
+export interface PreparedNode {
+  /** Its `stop` lets go of everything, started or not. */
+  readonly node: RivuletNode;
+  /** Once. Rejects as `createNode` does, with everything let go of. */
+  readonly start: () => Promise<void>;
+}
+
+/** The first half of {@link createNode}: all but the chain, the peers and whatever was left under way. */
+export async function prepareNode(options: NodeOptions, seams: NodeSeams = {}): Promise<PreparedNode> {
+  options.signal?.throwIfAborted();
   const log = options.log ?? pino({ level: "silent" });
   const { urls, fees } = chainOptionsOf(options);
   const crypto = await createCrypto({ ...(options.crypto && { prefer: options.crypto }), log });
   const keys = deriveKeys(options.mnemonic, options.accountIndex);
-  const database = await openDatabase(options.directory, seams.database);
+  const database = closedOnce(await openDatabase(options.directory, seams.database));
   try {
     const now = seams.now ?? (() => Date.now() / 1000);
     const records = new Records(database.store, database.committer);
     const bookJournal = new BookJournal(records, database.store, database.committer);
-    return await start({ options, urls, fees, now, log, crypto, keys, database, records, bookJournal });
+    return await prepare({ options, urls, fees, now, log, crypto, keys, database, records, bookJournal });
   } catch (error) {
     await database.close();
-    throw startFailure(error);
+    throw error;
   }
+}
+
+/** Whoever stops a node while it starts, and the start that fails of it, both close its database. */
+function closedOnce(database: Database): Database {
+  let closed: Promise<void> | undefined;
+  return {
+    ...database,
+    close: () => {
+      closed ??= database.close();
+      return closed;
+    },
+  };
 }
 
 /** What everything else stands on. */
@@ -100,7 +130,7 @@ interface Parts {
   readonly backup: Backup;
 }
 
-async function start(ground: Ground): Promise<RivuletNode> {
+async function prepare(ground: Ground): Promise<PreparedNode> {
   const { options, crypto, keys, database } = ground;
   const stopping = new AbortController();
   const account = accountFromKey(keys.account, crypto);
@@ -116,7 +146,7 @@ async function start(ground: Ground): Promise<RivuletNode> {
       stopping: stopping.signal,
       fail: (error) => parts.upkeep.fail(error),
     });
-    const emit = boundWarnings(emitOf(events, history), stopping.signal);
+    const emit = boundWarnings(emitOf(events, history, ground.log), stopping.signal);
     const context: NodeContext = {
       ports: {
         crypto,
@@ -206,9 +236,24 @@ async function start(ground: Ground): Promise<RivuletNode> {
     const paying = { paidOnce, spending, requests: requests.requests };
     return { context, channels, opener, host, ...paying, ...views, backup, stop };
   });
-  await open!();
-  await parts!.upkeep.start();
-  return node;
+  const abort = () => stopping.abort(options.signal!.reason);
+  const start = async () => {
+    const { upkeep } = parts;
+    try {
+      options.signal?.throwIfAborted();
+      options.signal?.addEventListener("abort", abort, { once: true });
+      await open();
+      await upkeep.start();
+    } catch (error) {
+      await upkeep.abandon();
+      await node.stop();
+      await database.close();
+      throw startFailure(upkeep.failure ?? error);
+    } finally {
+      options.signal?.removeEventListener("abort", abort);
+    }
+  };
+  return { node, start };
 }
 
 function proofCopyOf({ options, keys }: Ground, warn: (message: string) => void): ProofCopy | undefined {
@@ -294,10 +339,17 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
   return { rpc, clock, chain, watcher, publisher, escrow };
 }
 
-/** What a listener throws becomes an uncaught exception of its own, outside whatever told it. */
-function emitOf(events: RivuletNode, history: History): NodeContext["emit"] {
+/**
+ * Tells what happens to log, history and listeners. What a listener throws becomes an uncaught exception of its own,
+ * outside whatever told it.
+ */
+function emitOf(events: RivuletNode, history: History, log: NodeContext["log"]): NodeContext["emit"] {
   return (name, ...args) => {
     history.hear(name, args[0]);
+    if (name === "warning") {
+      const { message, ...fields } = args[0] as NodeEvents["warning"][0];
+      log.warn(fields, message);
+    }
     try {
       (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
     } catch (error) {

@@ -63,12 +63,11 @@ export class GasWallet {
   #judge({ balance, needed, enough }: GasWalletStatus): void {
     if (enough !== this.#low) return;
     this.#low = !enough;
-    const { account, emit, log } = this.#context;
+    const { account, emit } = this.#context;
     const code = enough ? "gas_wallet_ok" : "gas_wallet_low";
     const message = enough
       ? `the account ${account} can pay for disputes again: it has ${balance} wei, ${needed} are needed`
       : `the account ${account} could not pay for a dispute: it has ${balance} wei, ${needed} are needed; send it ${needed - balance} or more`;
-    log.warn({ code, balance, needed }, message);
     emit("warning", { code, message });
   }
 

@@ -46,6 +46,8 @@ export interface NodeOptions {
   /** Sign every payment by itself instead of covering a burst with one signature. Default false. */
   readonly signEach?: boolean;
   readonly log?: Logger;
+  /** Ends a start that is under way; a node that has started is stopped by `stop`. */
+  readonly signal?: AbortSignal;
   /** `"js"` forces pure-JS crypto. Default: native where it loads. */
   readonly crypto?: "native" | "js";
   /**

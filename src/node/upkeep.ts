@@ -41,29 +41,34 @@ export class Upkeep {
   #timer: NodeJS.Timeout | undefined;
   #attending: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #failure: unknown;
 
   constructor(init: UpkeepInit) {
     this.#init = init;
   }
 
-  /** Records first, then the chain, then peers: nobody is answered before it is known what is owed. */
+  /** Why the node stopped by itself, if it did. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /**
+   * Records first, then the chain, then peers: nobody is answered before it is known what is owed. Whoever hears it
+   * reject calls {@link abandon}.
+   */
   async start(): Promise<void> {
     const { channels, watcher, publisher, host, context, database, pledges } = this.#init;
     void context.committer.failed.then((error) => this.fail(error));
     await channels.scan();
     await context.bookJournal.begin(context.stopping);
-    try {
-      await publisher.start();
-      await watcher.start();
-      await watcher.ready(context.stopping);
-      if (!database.integrity.lost) await host.start();
-    } catch (error) {
-      await this.#stop(false);
-      throw error;
-    }
+    await publisher.start();
+    await watcher.start();
+    await watcher.ready(context.stopping);
+    if (!database.integrity.lost) await host.start();
     this.#timer = setInterval(() => this.#attend(), ATTEND_MS).unref();
     this.#attend();
     await pledges.resume(channels);
+    context.stopping.throwIfAborted();
     if (database.integrity.lost) this.#recover();
   }
 
@@ -76,6 +81,12 @@ export class Upkeep {
       .catch((error: unknown) => this.fail(error));
   }
 
+  /** Lets go of what a start that failed had begun, all but the database. */
+  abandon(): Promise<void> {
+    this.#stopped ??= this.#stop(false);
+    return this.#stopped;
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop(true);
     return this.#stopped;
@@ -85,6 +96,7 @@ export class Upkeep {
   fail(error: unknown): void {
     if (this.#init.stopping.signal.aborted) return;
     const { context } = this.#init;
+    this.#failure = error;
     context.log.fatal({ error }, "the node stops");
     const code = (error as { code?: string }).code ?? "internal_error";
     context.emit("warning", { code, message: `the node stops: ${String(error)}` });

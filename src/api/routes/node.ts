@@ -11,7 +11,7 @@ export const nodeHandlers: Handlers<"status" | "stop"> = {
 };
 
 async function statusOf(
-  { node, version, phase, peers }: ApiContext,
+  { node, version, phase, waitsFor, peers }: ApiContext,
   signal: AbortSignal,
 ): Promise<NodeStatus> {
   const { overview } = node;
@@ -24,9 +24,11 @@ async function statusOf(
   const preset = chainPreset(overview.chainId);
   const { opening, open, closing, settled } = phases;
   const { frozen } = node.spending;
+  const awaited = waitsFor();
   return {
     version,
     state: phase(),
+    ...(awaited !== undefined && { waitsFor: awaited }),
     account: node.account,
     signer: node.signer,
     peerId: overview.peerId,

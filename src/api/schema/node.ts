@@ -6,6 +6,8 @@ export const NodeStatus = z
     version: z.string(),
     /** `starting` while chain and database are looked through, `stopping` once a stop was asked for. */
     state: z.enum(["starting", "ready", "stopping"]),
+    /** While it starts: what it waits for. */
+    waitsFor: z.string().optional(),
     account: Address,
     signer: Address,
     peerId: z.string(),

@@ -37,6 +37,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** Moves money: asks for an `Idempotency-Key`; the same key again is the same call. */
   readonly idempotent?: true;
+  /** Answered before the node has started; all others are `node_starting` then. */
+  readonly whileStarting?: true;
   readonly status: 200 | 201 | 202 | 204;
   /** Absent: no JSON, see `produces`. */
   readonly response?: z.ZodType;
@@ -54,6 +56,7 @@ export const ROUTES = {
     path: "/v1/node",
     summary: "What this node is, and how it and its chain are",
     scope: "read",
+    whileStarting: true,
     status: 200,
     response: NodeStatus,
   },
@@ -62,6 +65,7 @@ export const ROUTES = {
     path: "/v1/node/stop",
     summary: "Stop the node; nothing is cut off in the middle",
     scope: "admin",
+    whileStarting: true,
     status: 202,
     response: z.object({ stopping: z.literal(true) }),
   },

@@ -10,6 +10,7 @@ import { EXIT } from "../exitCodes.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { spanText } from "../text.ts";
+import { isUnknown } from "./status.ts";
 
 const EXAMPLE = `
 Examples:
@@ -172,6 +173,12 @@ async function node(shell: Shell): Promise<Check[]> {
   try {
     const client = await shell.client();
     const status = await client.status({ signal });
+    if (status.waitsFor !== undefined) {
+      const detail = `version ${status.version}, starting, waits for ${status.waitsFor}`;
+      const action =
+        "It starts by itself once that is there; meanwhile it sees no cheat. Check the RPC servers.";
+      return [{ name, state: "fail", detail, action }];
+    }
     const { balance, needed, enough } = status.gasWallet;
     const gas = `${formatUnits(balance, 18)} ${status.nativeSymbol}, ${formatUnits(needed, 18)} needed to answer disputes`;
     return [
@@ -186,12 +193,14 @@ async function node(shell: Shell): Promise<Check[]> {
           },
       enough
         ? { name: "gas wallet", state: "ok", detail: gas }
-        : {
-            name: "gas wallet",
-            state: "fail",
-            detail: gas,
-            action: `Send ${status.nativeSymbol} to ${status.account}: without gas a cheat cannot be answered.`,
-          },
+        : isUnknown(status.gasWallet)
+          ? { name: "gas wallet", state: "warn", detail: "unknown: the chain does not answer" }
+          : {
+              name: "gas wallet",
+              state: "fail",
+              detail: gas,
+              action: `Send ${status.nativeSymbol} to ${status.account}: without gas a cheat cannot be answered.`,
+            },
       status.peers.connected > 0 || status.channels.total === 0
         ? {
             name: "peers",

@@ -38,29 +38,53 @@ export function registerStart(program: Command, run: Run): void {
     .command("start")
     .description("run the node and its API until it is stopped")
     .addHelpText("after", EXAMPLE)
-    .action(run(async (shell) => start(shell)));
+    .action(run(start));
 }
 
+/** Asked to stop it ends well, however far it had come. */
 async function start(shell: Shell): Promise<void> {
+  try {
+    await runNode(shell);
+  } catch (error) {
+    if ((error as { name?: string }).name !== "AbortError") throw error;
+    shell.note("stopped while it started: nothing was begun");
+    process.exitCode = EXIT.ok;
+  }
+}
+
+async function runNode(shell: Shell): Promise<void> {
   const { settings } = shell;
   const { mnemonic } = await unlock(shell);
   const log = loggerOf(settings);
   const options = {
-    node: nodeOptionsOf(settings, mnemonic, log),
+    node: { ...nodeOptionsOf(settings, mnemonic, log), signal: shell.signal },
     api: await apiOptionsOf(settings),
     version: VERSION,
   };
   const waiting = shell.wait("starting: database, chain, peers …");
+  const file = join(settings.dataDir, "daemon.json");
+  const warned: string[] = [];
+  let listens = false;
   let daemon: Daemon;
   try {
-    daemon = await startDaemon(options);
+    daemon = await startDaemon({
+      ...options,
+      onListening: async ({ url, node }) => {
+        node.on("warning", ({ code }) => {
+          warned.push(code);
+          if (warned.length > 10) warned.shift();
+        });
+        await writeDaemonFile(file, settings.dataDir, url);
+        listens = true;
+        waiting.say(`starting: the API is at ${url}; waiting for the chain …`);
+      },
+    });
   } catch (error) {
     waiting.stop();
+    if (listens) await rm(file, { force: true });
     throw startFailure(error);
   }
   waiting.done(`the node runs; its API is at ${daemon.url}`);
-  const file = join(settings.dataDir, "daemon.json");
-  await writeDaemonFile(file, settings.dataDir, daemon.url);
   const { account, signer, addresses } = daemon.node;
   shell.result(
     { url: daemon.url, account, signer, addresses, pid: process.pid },
@@ -70,17 +94,15 @@ async function start(shell: Shell): Promise<void> {
       ...addresses.map((address, at) => [at === 0 ? "peers reach it at" : "", address] as const),
     ]),
   );
-  await ended(shell, daemon);
-  await rm(file, { force: true });
+  try {
+    await ended(shell, daemon, warned);
+  } finally {
+    await rm(file, { force: true });
+  }
 }
 
 /** Until Ctrl-C, SIGTERM, a call of the API, or a failure after which nothing may be signed. */
-async function ended(shell: Shell, daemon: Daemon): Promise<void> {
-  const warned: string[] = [];
-  daemon.node.on("warning", ({ code }) => {
-    warned.push(code);
-    if (warned.length > 10) warned.shift();
-  });
+async function ended(shell: Shell, daemon: Daemon, warned: readonly string[]): Promise<void> {
   let asked = shell.signal.aborted;
   const stop = () => {
     asked = true;

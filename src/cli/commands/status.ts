@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { NodeStatus } from "../../client/index.ts";
 import { formatUnits } from "../amounts.ts";
 import type { Run } from "../run.ts";
 import { short, spanText, timeText } from "../text.ts";
@@ -11,13 +12,14 @@ export function registerStatus(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const status = await (await shell.client()).status();
-        const { chain, channels, peers, gasWallet, frozen, nativeSymbol } = status;
-        const age = `block ${chain.block}, ${spanText(chain.lagSeconds)} old`;
-        const gas = `${formatUnits(gasWallet.balance, 18)} ${nativeSymbol}`;
+        const { chain, channels, peers, gasWallet, frozen } = status;
+        const age =
+          chain.block < 0 ? "no block yet" : `block ${chain.block}, ${spanText(chain.lagSeconds)} old`;
+        const state = status.waitsFor === undefined ? status.state : `starting, waits for ${status.waitsFor}`;
         shell.result(
           status,
           shell.list([
-            ["state", `${status.state}, version ${status.version}`],
+            ["state", `${state}, version ${status.version}`],
             ["account", status.account],
             ["signer", status.signer],
             [
@@ -25,7 +27,7 @@ export function registerStatus(program: Command, run: Run): void {
               `${status.chainName ?? "chain"} (${status.chainId}), ${age}${chain.fresh ? "" : ", STALE: nothing is paid"}`,
             ],
             ["escrow", status.escrow],
-            ["gas wallet", gasWallet.enough ? gas : `${gas}, NOT ENOUGH to answer disputes`],
+            ["gas wallet", isUnknown(gasWallet) ? "unknown: the chain does not answer" : gasText(status)],
             ["peers", `${peers.connected} connected, ${peers.known} known`],
             [
               "channels",
@@ -44,6 +46,16 @@ export function registerStatus(program: Command, run: Run): void {
     .description("stop the running node; nothing is cut off in the middle")
     .addHelpText("after", "\nExample:\n  $ rivulet stop\n")
     .action(run(async (shell) => shell.result(await (await shell.client()).stop(), "stopping")));
+}
+
+/** What the chain did not tell is all zeros: a transaction's gas is never free. */
+export function isUnknown({ balance, needed }: NodeStatus["gasWallet"]): boolean {
+  return balance === "0" && needed === "0";
+}
+
+function gasText({ gasWallet, nativeSymbol }: NodeStatus): string {
+  const gas = `${formatUnits(gasWallet.balance, 18)} ${nativeSymbol}`;
+  return gasWallet.enough ? gas : `${gas}, NOT ENOUGH to answer disputes`;
 }
 
 export function registerPeers(program: Command, run: Run): void {

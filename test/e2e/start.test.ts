@@ -1,0 +1,86 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { FaultProxy } from "../chain/support/faultProxy.ts";
+import { openWorld, type World } from "../node/support/world.ts";
+import { Operator } from "./support/operator.ts";
+
+let world: World;
+let root: string;
+let proxy: FaultProxy;
+let isDown: boolean;
+let operator: Operator;
+let behindProxy: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  world = await openWorld();
+  root = await mkdtemp(join(tmpdir(), "rivulet-start-"));
+  proxy = await new FaultProxy(world.chain.provider._getConnection().url).start();
+  behindProxy = { RIVULET_CHAIN_RPC: proxy.url };
+  operator = new Operator(world, await mkdtemp(join(root, "operator")));
+  expect((await operator.init()).code).toBe(0);
+}, 60_000);
+afterAll(async () => {
+  await proxy?.stop();
+  await world?.stop();
+  if (root !== undefined) await rm(root, { recursive: true, force: true });
+});
+beforeEach(() => {
+  isDown = true;
+  proxy.rules = [() => (isDown ? { kind: "cut" } : undefined)];
+});
+afterEach(() => operator.stop("SIGKILL"));
+
+/** Where the API is, as soon as it listens. */
+async function listening(): Promise<string> {
+  const read = () => readFile(join(operator.dir, "data", "daemon.json"), "utf8").catch(() => undefined);
+  await vi.waitUntil(read, { timeout: 30_000 });
+  return JSON.parse((await read())!).url;
+}
+
+function ended(child: { once(event: "close", heard: (code: number | null) => void): unknown }) {
+  return new Promise<number | null>((resolve) => child.once("close", resolve));
+}
+
+describe("a daemon that is started while the chain does not answer", () => {
+  it.each(["SIGTERM", "SIGINT"] as const)("ends at once and well by %s", async (signal) => {
+    const { child, out } = operator.launch(behindProxy);
+    await listening();
+    const end = ended(child);
+    const since = performance.now();
+    child.kill(signal);
+    expect(await end).toBe(0);
+    expect(performance.now() - since).toBeLessThan(3_000);
+    expect(out()).toBe("");
+    expect(operator.log).toContain("stopped while it started");
+    await expect(readFile(join(operator.dir, "data", "daemon.json"))).rejects.toThrow();
+  });
+
+  it("says so to status and doctor, is stopped by `rivulet stop`, or runs once the chain is back", async () => {
+    const first = operator.launch(behindProxy);
+    const url = await listening();
+    await vi.waitUntil(async () => (await (await fetch(`${url}/readyz`)).text()).includes("rpc_down"), {
+      timeout: 20_000,
+    });
+    const status = await operator.with(behindProxy, "status");
+    expect(status.out).toContain("starting, waits for the chain (rpc_down)");
+    expect(status.out).toContain("no block yet");
+    const doctor = await operator.with(behindProxy, "doctor");
+    expect(doctor.out).toContain("starting, waits for the chain (rpc_down)");
+    expect(doctor.code).toBe(5);
+    const refused = await operator.with(behindProxy, "channels");
+    expect(refused.err).toContain("The node is starting");
+    expect(refused.code).toBe(1);
+    const end = ended(first.child);
+    expect((await operator.with(behindProxy, "stop")).code).toBe(0);
+    expect(await end).toBe(0);
+
+    const second = operator.launch(behindProxy);
+    await listening();
+    isDown = false;
+    await vi.waitUntil(() => second.out().includes("\n}"), { timeout: 30_000 });
+    expect((await operator.run("status", "--json")).json).toMatchObject({ state: "ready" });
+    expect(await operator.stop()).toBe(0);
+  }, 90_000);
+});
