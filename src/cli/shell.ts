@@ -35,7 +35,7 @@ export class Shell {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   #client: Promise<RivuletClient> | undefined;
-  #tokens: Tokens | undefined;
+  #tokens: Promise<Tokens> | undefined;
 
   constructor(options: GlobalOptions, configuration: Configuration, signal: AbortSignal) {
     this.options = options;
@@ -68,13 +68,17 @@ export class Shell {
   }
 
   table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-    const table = new Table({
-      head: head.map((cell) => this.bold(cell)),
-      style: { head: [], border: [], compact: true },
-      chars: NO_LINES,
+    const cells = rows.map((row) => row.map(safe));
+    const padded = head.map((name, column) => {
+      const width = cells.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), name.length);
+      return this.bold(name) + " ".repeat(width - name.length);
     });
-    for (const row of rows) table.push(row.map((cell) => safe(cell)));
-    return table.toString().replace(/[ ]+$/gm, "");
+    const parts = [tableText(padded, cells.slice(0, TABLE_ROWS))];
+    for (let at = TABLE_ROWS; at < cells.length; at += TABLE_ROWS) {
+      const part = tableText(padded, cells.slice(at, at + TABLE_ROWS));
+      parts.push(part.slice(part.indexOf("\n") + 1));
+    }
+    return parts.join("\n").replace(/[ ]+$/gm, "");
   }
 
   /** Pairs under each other. */
@@ -157,8 +161,9 @@ export class Shell {
     return this.#client;
   }
 
-  async tokens(): Promise<Tokens> {
-    this.#tokens ??= new Tokens(await this.client());
+  /** One for all who ask: each token is looked up once. */
+  tokens(): Promise<Tokens> {
+    this.#tokens ??= this.client().then((client) => new Tokens(client));
     return this.#tokens;
   }
 
@@ -194,6 +199,19 @@ async function adminToken(dataDir: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** Rows laid out at once: the layout's time grows with their square. */
+const TABLE_ROWS = 100;
+
+function tableText(head: readonly string[], rows: readonly string[][]): string {
+  const table = new Table({
+    head: [...head],
+    style: { head: [], border: [], compact: true },
+    chars: NO_LINES,
+  });
+  table.push(...rows);
+  return table.toString();
 }
 
 export function isInteractive(): boolean {

@@ -34,8 +34,9 @@ export function registerChannels(program: Command, run: Run): void {
           }
           const items: Channel[] = [];
           let more = false;
-          for await (const channel of allChannels(shell, options)) {
-            more = !options.all && items.length === SHOWN;
+          const { all = false, ...filter } = options;
+          for await (const channel of allChannels(shell, filter)) {
+            more = !all && items.length === SHOWN;
             if (more) break;
             items.push(channel);
           }
