@@ -4,6 +4,7 @@ import { type NodeSeams, prepareNode } from "../node/createNode.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { NodeOptions } from "../node/options.ts";
 import { AccessTokens } from "./accessTokens/accessTokens.ts";
+import { type BackupAccess, Backups } from "./backups.ts";
 import { EventStreams } from "./eventStreams.ts";
 import type { ApiContext } from "./handler.ts";
 import { HANDLERS } from "./handlers.ts";
@@ -21,6 +22,8 @@ export interface DaemonOptions {
   readonly version: string;
   /** Where the first access token is, made at the first start. Default: `admin.token` beside the database. */
   readonly adminTokenFile?: string;
+  /** Without it the API hands out no backups: `not_available`. */
+  readonly backup?: BackupAccess;
   /** Awaited once the API listens: before the chain has answered, and before anything is told. */
   readonly onListening?: (listening: Listening) => void | Promise<void>;
 }
@@ -117,7 +120,7 @@ interface Assembled {
 
 async function assemble(
   node: RivuletNode,
-  { api = {}, version, adminTokenFile, node: { directory } }: DaemonOptions,
+  { api = {}, version, adminTokenFile, backup, node: { directory } }: DaemonOptions,
   log: Logger,
   abortStart: () => void,
 ): Promise<Assembled> {
@@ -152,6 +155,7 @@ async function assemble(
     operations,
     paying,
     peers,
+    backups: new Backups({ node, log, access: backup }),
     streams,
     phase: () => (isStopping() ? "stopping" : phase()),
     waitsFor,

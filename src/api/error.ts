@@ -32,6 +32,10 @@ export interface ApiFailureFields {
   peer_away: { peer: string; waitedSeconds: bigint };
   /** Signed and not acknowledged while the call waited. */
   payment_pending: { channelId: string; paymentId: string };
+  /** Whoever asks for the keys has to know the password that keeps them. */
+  keystore_password_wrong: Record<never, never>;
+  /** `reason` is the keystore's code, or `foreign`: its keys are not this node's. */
+  keystore_unusable: { reason: string };
   timed_out: Record<never, never>;
   remote_refused: { host: string };
   option_invalid: { option: string; reason: string };

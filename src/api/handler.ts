@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { AccessTokens } from "./accessTokens/accessTokens.ts";
+import type { Backups } from "./backups.ts";
 import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
 import type { Operations } from "./operations.ts";
@@ -60,6 +61,7 @@ export interface ApiContext {
   readonly operations: Operations;
   readonly paying: Paying;
   readonly peers: KeptPeers;
+  readonly backups: Backups;
   /** Event streams that are open. */
   readonly streams: EventStreams;
   readonly phase: () => "starting" | "ready" | "stopping";

@@ -102,6 +102,16 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
     "The payment is signed and not yet acknowledged",
     "It is paid as soon as the peer is back. Ask again with the same key; never with a new one.",
   ),
+  keystore_password_wrong: safe(
+    403,
+    "This is not the keystore's password",
+    "No backup was made. Give the password that `rivulet start` asks for.",
+  ),
+  keystore_unusable: safe(
+    409,
+    "The keystore cannot be checked",
+    "No backup was made. Mend what the reason says: the file has to be there, whole, and its owner's alone.",
+  ),
   timed_out: safe(504, "It took too long", "Ask again with the same Idempotency-Key."),
   remote_refused: safe(
     400,

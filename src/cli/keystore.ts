@@ -1,8 +1,15 @@
 import { join } from "node:path";
 import { readKeystore } from "../crypto/index.ts";
 import { KEYSTORE } from "./config/nodeOptions.ts";
+import type { Settings } from "./config/settings.ts";
 import { CliError } from "./exitCodes.ts";
 import type { Shell } from "./shell.ts";
+
+/** Opens this data directory's keystore for whoever gives its password. */
+export function openKeystore({ dataDir }: Settings) {
+  return async (password: string, signal: AbortSignal): Promise<string | undefined> =>
+    (await readKeystore(join(dataDir, KEYSTORE), password, { signal })).mnemonic;
+}
 
 /** The node's mnemonic, out of its keystore. Asks for the password. */
 export async function unlock(

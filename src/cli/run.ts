@@ -11,6 +11,9 @@ export type Run = <Args extends unknown[]>(
   action: (shell: Shell, ...args: Args) => Promise<void>,
 ) => (...args: Args) => Promise<void>;
 
+/** Commands that write the file `--config` names if it is missing. */
+const WRITE_CONFIGURATION: ReadonlySet<string> = new Set(["init", "restore"]);
+
 /** Makes {@link Run} for one process. `signal` is aborted by Ctrl-C. */
 export function runner(program: Command, signal: AbortSignal): Run {
   return (action) =>
@@ -21,7 +24,7 @@ export function runner(program: Command, signal: AbortSignal): Run {
         const flags = Object.fromEntries(
           Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
         );
-        const required = command.name() !== "init";
+        const required = !WRITE_CONFIGURATION.has(command.name());
         const configuration = await loadConfiguration({
           flags,
           env: process.env,

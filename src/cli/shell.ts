@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import { confirm, password } from "@inquirer/prompts";
 import Table from "cli-table3";
 import ora from "ora";
+import { isLoopback } from "../api/guard.ts";
 import { RivuletClient } from "../client/client.ts";
 import { bigintsAsText } from "../client/json.ts";
 import { Tokens } from "./amounts.ts";
@@ -167,9 +168,38 @@ export class Shell {
     return this.#tokens;
   }
 
+  /**
+   * The keystore's password, for the node that will be called. It goes to the node that runs over this data directory,
+   * or to an address that was named, where nobody in between can read it; never to whoever happens to listen.
+   */
+  async passwordForNode(): Promise<string> {
+    const message = "Password of the keystore";
+    const named = this.#namedUrl;
+    if (named === undefined) {
+      if ((await runningUrl(this.settings.dataDir)) !== undefined) return this.password(message);
+      throw new CliError(`no node runs over ${this.settings.dataDir}`, {
+        exitCode: EXIT.unreachable,
+        action: "`rivulet start` runs it; --url names another.",
+      });
+    }
+    const { protocol, hostname } = new URL(named);
+    if (protocol !== "https:" && !isLoopback(hostname))
+      throw usage("the keystore's password would travel in the clear", "Name the node by an https URL.");
+    // The file of this machine's settings is this node's.
+    const given = process.env.RIVULET_PASSWORD;
+    if (given !== undefined) return given;
+    if (!isInteractive())
+      throw usage("that node's password is needed and nobody can type it here", "Set RIVULET_PASSWORD.");
+    return this.#typed(message);
+  }
+
+  get #namedUrl(): string | undefined {
+    return this.options.url ?? process.env.RIVULET_URL;
+  }
+
   async #connect(): Promise<RivuletClient> {
     const { dataDir, api } = this.settings;
-    const named = this.options.url ?? process.env.RIVULET_URL;
+    const named = this.#namedUrl;
     const url = named ?? (await runningUrl(dataDir));
     const given = this.options.token ?? process.env.RIVULET_TOKEN;
     // The owner's token goes to the node that runs over its directory and to no address that somebody named or took.

@@ -69,7 +69,7 @@ function callOf(name: RouteName, ids: { id: string }): { path: string; body?: un
     withdraw: { amount: "1" },
     createAccessToken: { name: "child", scopes: ["pay"] },
     setLimits: { node: [], peers: [], onLimit: "refuse" },
-    backup: { password: "long enough" },
+    backup: { password: "long enough", keystorePassword: "another" },
   };
   const { method } = ROUTES[name] as Route;
   const body = bodies[name] ?? (method === "POST" || method === "PUT" ? {} : undefined);

@@ -4,7 +4,13 @@ import { Event } from "../../src/api/schema/event.ts";
 import { ROUTES } from "../../src/api/schema/routes.ts";
 import { restoreBackup } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
-import { type DaemonWorld, openDaemons, openThroughApi, type TestDaemon } from "./support/daemons.ts";
+import {
+  type DaemonWorld,
+  KEYSTORE_PASSWORD,
+  openDaemons,
+  openThroughApi,
+  type TestDaemon,
+} from "./support/daemons.ts";
 
 const DEPOSIT = 10n ** 15n;
 let world: DaemonWorld;
@@ -93,7 +99,7 @@ describe("requests over HTTP", () => {
     const response = await fetch(`${bob.daemon.url}/v1/backup`, {
       method: "POST",
       headers: { authorization: `Bearer ${bob.daemon.adminToken}`, "content-type": "application/json" },
-      body: JSON.stringify({ password: "correct horse" }),
+      body: JSON.stringify({ password: "correct horse", keystorePassword: KEYSTORE_PASSWORD }),
     });
     expect(response.headers.get("content-type")).toContain("application/octet-stream");
     const directory = join(bob.options.directory, "..", "restored");

@@ -162,6 +162,10 @@ describe("an operator's way from nothing to a payment", () => {
   it("is backed up and restored on another machine", async () => {
     const file = join(root, "node.backup");
     const password = { RIVULET_BACKUP_PASSWORD: "another password" };
+    const stolen = await bob.with({ ...password, RIVULET_PASSWORD: "guessed" }, "backup", "--out", file);
+    expect([stolen.code, stolen.err]).toEqual([1, expect.stringContaining("not the keystore's password")]);
+    const url = { ...password, RIVULET_URL: "http://node.example" };
+    expect((await bob.with(url, "backup", "--out", file)).err).toContain("in the clear");
     expect((await bob.with(password, "backup", "--out", file)).err).toBe("");
     const machine = new Operator(world, await mkdtemp(join(root, "machine")));
     expect((await machine.with(password, "restore", file)).err).toContain("--old-node-is-gone");
@@ -169,7 +173,30 @@ describe("an operator's way from nothing to a payment", () => {
     expect(restored.err).toBe("");
     expect(restored.json.channels).toHaveLength(1);
     expect((await machine.run("keys", "--json")).json).toEqual((await bob.run("keys", "--json")).json);
+    const config = join(machine.dir, "rivulet.toml");
+    expect(restored.json.configFile).toBe(config);
+    const written = await readFile(config, "utf8");
+    expect(written).toContain(`data_dir = "${join(machine.dir, "data")}"`);
+    expect(written).toContain(world.escrowAddress);
+    expect(((await stat(config)).mode & 0o777).toString(8)).toBe("600");
   }, 60_000);
+
+  it("is restored beside settings that are there, which are left as they are", async () => {
+    const file = join(root, "node.backup");
+    const machine = new Operator(world, await mkdtemp(join(root, "machine")));
+    const own = "# mine\n";
+    await writeFile(join(machine.dir, "rivulet.toml"), own);
+    const password = { RIVULET_BACKUP_PASSWORD: "another password" };
+    const restored = await machine.with(password, "restore", file, "--old-node-is-gone");
+    expect(restored.out).toContain("is left as it is");
+    expect(await readFile(join(machine.dir, "rivulet.toml"), "utf8")).toBe(own);
+    expect(await readFile(join(machine.dir, "data", "restored.toml"), "utf8")).toContain(world.escrowAddress);
+  }, 60_000);
+
+  it("has nobody's password sent to where no node runs", async () => {
+    const ran = await bob.with({ RIVULET_DATA_DIR: join(root, "nothing") }, "backup", "--out", "never");
+    expect([ran.code, ran.err]).toEqual([3, expect.stringContaining("no node runs over")]);
+  });
 });
 
 describe("a command typed wrong", () => {

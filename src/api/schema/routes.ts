@@ -383,9 +383,14 @@ export const ROUTES = {
   backup: {
     method: "POST",
     path: "/v1/backup",
-    summary: "An encrypted copy of everything, as one file",
+    summary: "An encrypted copy of everything, the mnemonic included, as one file",
     scope: "admin",
-    body: z.object({ password: z.string().min(8).max(1024) }),
+    body: z.object({
+      password: z.string().min(8).max(1024).meta({ description: "What the file is encrypted under." }),
+      keystorePassword: z.string().min(1).max(1024).meta({
+        description: "The keystore's own: the token alone, which may be stolen, gives nobody the keys.",
+      }),
+    }),
     status: 200,
     produces: ["application/octet-stream"],
   },

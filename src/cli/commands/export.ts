@@ -84,11 +84,20 @@ export function registerBackup(program: Command, run: Run): void {
     .requiredOption("-o, --out <file>", "where to write it")
     .option("--backup-password-file <file>", "file with its password (or RIVULET_BACKUP_PASSWORD)")
     .option("--force", "replace the file")
-    .addHelpText("after", "\nExample:\n  $ rivulet backup --out node.backup\n")
+    .addHelpText(
+      "after",
+      `
+Example:
+  $ rivulet backup --out node.backup
+
+It asks for the keystore's password, as \`rivulet start\` does, since the file holds the mnemonic; and for one of its own.
+`,
+    )
     .action(
       run(async (shell, options: { out: string; backupPasswordFile?: string; force?: boolean }) => {
+        const keystorePassword = await shell.passwordForNode();
         const password = await backupPassword(shell, options.backupPasswordFile);
-        const response = await (await shell.client()).backup({ body: { password } });
+        const response = await (await shell.client()).backup({ body: { password, keystorePassword } });
         await save(response, options.out, options.force === true, shell.signal);
         shell.result({ file: options.out }, `written to ${options.out}; keep its password somewhere else`);
       }),

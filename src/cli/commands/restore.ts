@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { writeKeystore } from "../../crypto/index.ts";
-import { restoreBackup } from "../../node/backup/restore.ts";
+import { type RestoreReport, restoreBackup } from "../../node/backup/restore.ts";
+import { type WrittenConfig, writeBackedUp } from "../config/backedUp.ts";
 import { DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
 import { CliError } from "../exitCodes.ts";
 import { isThere } from "../files.ts";
@@ -18,11 +19,11 @@ Examples:
 
 The old node must never run again: two nodes with one set of keys sign against each other, and the money in their
 channels can be lost. After \`rivulet start\` the node asks its peers for its newest proofs and signs nothing before.
+The old node's settings are written to rivulet.toml if there is none, else to restored.toml in the data directory.
 `;
 
 interface RestoreCommandOptions {
   readonly oldNodeIsGone?: boolean;
-  readonly proofCopy?: string;
 }
 
 export function registerRestore(program: Command, run: Run): void {
@@ -52,6 +53,7 @@ async function restore(shell: Shell, file: string, options: RestoreCommandOption
   }
   const backupPassword =
     process.env.RIVULET_BACKUP_PASSWORD ?? (await shell.password("Password of the backup"));
+  const password = await ownPassword(shell, backupPassword);
   const waiting = shell.wait("restoring …");
   const report = await restoreBackup({
     file: createReadStream(file),
@@ -62,29 +64,25 @@ async function restore(shell: Shell, file: string, options: RestoreCommandOption
     signal: shell.signal,
   });
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const hasOther = process.env.RIVULET_PASSWORD !== undefined || shell.settings.passwordFile !== undefined;
-  const password =
-    hasOther || !isInteractive()
-      ? await ownPassword(shell, backupPassword)
-      : await shell.newPassword("Password for the keystore on this machine");
   await writeKeystore(keystore, report.mnemonic, password);
-  const config = report.config === "" ? undefined : join(dataDir, "restored.toml");
-  if (config !== undefined) await writeFile(config, report.config, { mode: 0o600 });
+  const config = await writeBackedUp(report.config, shell.configuration);
   waiting.done(`restored the state of ${timeText(report.createdAt)}`);
   const { mnemonic: _, config: __, ...told } = report;
-  shell.result({ ...told, keystore, configFile: config }, await summary(shell, report, config));
+  shell.result({ ...told, keystore, configFile: config.file }, summary(shell, report, config));
 }
 
+/** What the keystore on this machine is encrypted under: where nobody can be asked, what the backup is. */
 async function ownPassword(shell: Shell, fallback: string): Promise<string> {
-  const set = process.env.RIVULET_PASSWORD !== undefined || shell.settings.passwordFile !== undefined;
-  return set ? shell.password("") : fallback;
+  const isSet = process.env.RIVULET_PASSWORD !== undefined || shell.settings.passwordFile !== undefined;
+  if (!isSet && !isInteractive()) return fallback;
+  return shell.password("Password for the keystore on this machine", { again: true });
 }
 
-async function summary(
+function summary(
   shell: Shell,
-  { channels, unknown, unusedCopies, account }: Awaited<ReturnType<typeof restoreBackup>>,
-  config: string | undefined,
-): Promise<string> {
+  { channels, unknown, unusedCopies, account }: RestoreReport,
+  config: WrittenConfig,
+): string {
   const rows = channels.map(({ channelId, peer, token, phase, proof, provenThrough, atRisk }) => [
     short(channelId),
     short(peer),
@@ -96,7 +94,7 @@ async function summary(
   return [
     shell.list([
       ["account", account],
-      ...(config === undefined ? [] : [["settings of the old node", config] as const]),
+      ["settings of the old node", config.told],
       ["channels", `${channels.length}`],
     ]),
     "",

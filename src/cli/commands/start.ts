@@ -5,10 +5,11 @@ import { type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
 import { type Daemon, startDaemon } from "../../api/daemon.ts";
 import { VERSION } from "../../api/version.ts";
+import { backedUpConfig } from "../config/backedUp.ts";
 import { apiOptionsOf, nodeOptionsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
 import { CliError, EXIT } from "../exitCodes.ts";
-import { unlock } from "../keystore.ts";
+import { openKeystore, unlock } from "../keystore.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 
@@ -60,6 +61,7 @@ async function runNode(shell: Shell): Promise<void> {
     node: { ...nodeOptionsOf(settings, mnemonic, log), signal: shell.signal },
     api: await apiOptionsOf(settings),
     version: VERSION,
+    backup: { openKeystore: openKeystore(settings), config: backedUpConfig(shell.configuration) },
   };
   const waiting = shell.wait("starting: database, chain, peers …");
   const file = join(settings.dataDir, "daemon.json");

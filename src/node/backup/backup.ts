@@ -1,3 +1,4 @@
+import { parseMnemonic } from "../../crypto/mnemonic.ts";
 import { type Address, type ChannelId, receiveCapacity } from "../../protocol/index.ts";
 import type { Integrity } from "../../store/database.ts";
 import { KEYSPACE } from "../../store/keys.ts";
@@ -62,6 +63,11 @@ export class Backup {
     for await (const { key, value } of this.#init.context.records.list<StoredBaseline>(BASELINE.channel)) {
       if (value.shown !== true) this.#awaited.add(key as ChannelId);
     }
+  }
+
+  /** Whether these are the words this node's keys come from. */
+  isOf(mnemonic: string): boolean {
+    return mnemonic === parseMnemonic(this.#init.mnemonic);
   }
 
   /**

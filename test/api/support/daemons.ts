@@ -1,10 +1,11 @@
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Daemon, startDaemon } from "../../../src/api/daemon.ts";
 import type { ApiOptions } from "../../../src/api/options.ts";
 import type { Problem } from "../../../src/api/schema/problem.ts";
-import { generateMnemonic } from "../../../src/crypto/index.ts";
+import { generateMnemonic, readKeystore, writeKeystore } from "../../../src/crypto/index.ts";
 import type { NodeOptions } from "../../../src/node/index.ts";
 import { openWorld, TOKENS, type World } from "../../node/support/world.ts";
 
@@ -39,6 +40,9 @@ export interface DaemonWorld extends World {
 
 const FUNDS = 10n ** 20n;
 
+/** Of every daemon's keystore, which lies beside its database. */
+export const KEYSTORE_PASSWORD = "keystore horse";
+
 /** A real chain with escrow and token, and as many real daemons as asked for. */
 export async function openDaemons(): Promise<DaemonWorld> {
   const world = await openWorld();
@@ -59,8 +63,17 @@ export async function openDaemons(): Promise<DaemonWorld> {
   };
   const daemon = async (api: ApiOptions = {}, overrides: Partial<NodeOptions> = {}): Promise<TestDaemon> => {
     const node = await options(overrides);
+    const keystore = join(node.directory, "..", "keystore.json");
+    await mkdir(dirname(keystore), { recursive: true });
+    await writeKeystore(keystore, node.mnemonic, KEYSTORE_PASSWORD, { scryptN: 2 ** 10 });
+    const openKeystore = async (password: string) => (await readKeystore(keystore, password)).mnemonic;
     const start = (changed: ApiOptions = {}) =>
-      startDaemon({ node, api: { port: 0, ...api, ...changed }, version: "1.2.3" });
+      startDaemon({
+        node,
+        api: { port: 0, ...api, ...changed },
+        version: "1.2.3",
+        backup: { openKeystore, config: 'data_dir = "/old"\n' },
+      });
     const handle: TestDaemon = {
       options: node,
       daemon: await start(),
