@@ -14,6 +14,8 @@ export const EXIT = {
   moneyAtStake: 4,
   /** A check found something wrong (`doctor`, `verify-statement`). */
   found: 5,
+  /** The running node stopped by itself, since it could not go on: it has to run again, or no cheat is answered. */
+  stoppedByItself: 6,
   /** Interrupted by Ctrl-C or SIGTERM while waiting; what was begun goes on in the node. */
   interrupted: 130,
 } as const;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { readKeystore } from "../crypto/index.ts";
 import { KEYSTORE } from "./config/nodeOptions.ts";
 import type { Settings } from "./config/settings.ts";
-import { CliError } from "./exitCodes.ts";
+import { CliError, usage } from "./exitCodes.ts";
 import type { Shell } from "./shell.ts";
 
 /** Opens this data directory's keystore for whoever gives its password. */
@@ -25,6 +25,8 @@ export async function unlock(
     const { code } = error as { code?: string };
     if (code === "missing")
       throw new CliError(`there are no keys in ${path}`, { action: "`rivulet init` makes them." });
+    if (code === "wrong_password")
+      throw usage(`the password does not fit ${path}`, "Look at RIVULET_PASSWORD or password_file.");
     throw error;
   }
 }

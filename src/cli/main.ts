@@ -23,7 +23,7 @@ import { runner } from "./run.ts";
 const AFTER = `
 Every command has its own --help with examples. Settings come from flags, RIVULET_* variables, rivulet.toml and
 defaults, in this order; \`rivulet config\` shows them. Exit codes: 0 done, 1 refused, 2 typed wrong, 3 no node
-answers, 4 money may be at stake, 5 a check found something.
+answers, 4 money may be at stake, 5 a check found something, 6 the node stopped by itself: start it again.
 `;
 
 /** The whole command line. `signal` is aborted by Ctrl-C. */

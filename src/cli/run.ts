@@ -87,7 +87,8 @@ function describe(error: unknown, exitCode: number): Told {
   if (error instanceof CliError) {
     const { message, action } = error;
     const code = exitCode === EXIT.usage ? "usage" : "failed";
-    return { code, message, moneyAtStake: exitCode === EXIT.moneyAtStake, action };
+    const moneyAtStake = exitCode === EXIT.moneyAtStake || exitCode === EXIT.stoppedByItself;
+    return { code, message, moneyAtStake, action };
   }
   if (exitCode === EXIT.interrupted)
     return { code: "interrupted", message: "interrupted", moneyAtStake: false };

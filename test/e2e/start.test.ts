@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { EXIT } from "../../src/cli/exitCodes.ts";
 import { FaultProxy } from "../chain/support/faultProxy.ts";
 import { openWorld, type World } from "../node/support/world.ts";
 import { Operator } from "./support/operator.ts";
@@ -83,4 +84,52 @@ describe("a daemon that is started while the chain does not answer", () => {
     expect((await operator.run("status", "--json")).json).toMatchObject({ state: "ready" });
     expect(await operator.stop()).toBe(0);
   }, 90_000);
+});
+
+describe("a start with a wrong setting", () => {
+  it.each([
+    ["a password that does not fit", { RIVULET_PASSWORD: "wrong" }, "the password does not fit"],
+    ["an API that would listen in the clear", { RIVULET_API_HOST: "0.0.0.0" }, "remote refused"],
+    ["an RPC server that is none", { RIVULET_CHAIN_RPC: "ftp://rpc.example" }, "rpcUrl"],
+  ])("ends as one, so that nothing tries it again: %s", async (_name, env, said) => {
+    const ran = await operator.with(env, "start");
+    expect(ran.err).toContain(said);
+    expect(ran.code).toBe(2);
+  });
+});
+
+describe("a daemon whose disk fills up", () => {
+  it("stops by itself and says so with an exit code of its own, so that it is started again", async () => {
+    const { child, out } = operator.launch({}, { blocks: 256 });
+    await vi.waitUntil(() => out().includes("\n}"), { timeout: 30_000 });
+    const { url } = JSON.parse(out());
+    const secret = (await readFile(join(operator.dir, "data", "admin.token"), "utf8")).trim();
+    const end = ended(child);
+    const body = JSON.stringify({ token: `0x${"00".repeat(20)}`, amount: "1", description: "x".repeat(256) });
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${secret}`,
+      "content-type": "application/json",
+    };
+    for (let made = 0; made < 2_000 && child.exitCode === null; made++) {
+      headers["idempotency-key"] = `${made}`;
+      const response = await fetch(`${url}/v1/requests`, { method: "POST", headers, body }).catch(
+        () => undefined,
+      );
+      if (response?.ok !== true) break;
+    }
+    expect(await end).toBe(6);
+    expect(operator.log).toContain("the node stopped by itself: disk_full");
+    expect(operator.log).toContain('"moneyAtStake":true');
+    await operator.start();
+    expect(await operator.stop()).toBe(0);
+  }, 60_000);
+});
+
+describe("the service", () => {
+  it("starts a node again that stopped by itself, and not one whose settings are wrong", async () => {
+    const unit = await readFile(new URL("../../docs/deploy/rivulet.service", import.meta.url), "utf8");
+    const never = /^RestartPreventExitStatus=(.*)$/m.exec(unit)![1]!.split(" ").map(Number);
+    expect(never).toEqual([EXIT.usage, EXIT.moneyAtStake, EXIT.interrupted]);
+    expect(unit).toContain("Restart=on-failure");
+  });
 });

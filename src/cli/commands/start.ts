@@ -8,7 +8,7 @@ import { VERSION } from "../../api/version.ts";
 import { backedUpConfig } from "../config/backedUp.ts";
 import { apiOptionsOf, nodeOptionsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
-import { CliError, EXIT } from "../exitCodes.ts";
+import { CliError, EXIT, usage } from "../exitCodes.ts";
 import { openKeystore, unlock } from "../keystore.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
@@ -120,8 +120,9 @@ async function ended(shell: Shell, daemon: Daemon, warned: readonly string[]): P
     return;
   }
   throw new CliError(`the node stopped by itself: ${warned.at(-1) ?? "see its log"}`, {
-    exitCode: EXIT.moneyAtStake,
-    action: "Nothing more was signed. Look at the log, free the disk if it is full, and start it again soon.",
+    exitCode: EXIT.stoppedByItself,
+    action:
+      "Nothing more was signed. Look at the log, free the disk if it is full, and start it again soon: a node that is down answers no cheat.",
   });
 }
 
@@ -149,6 +150,7 @@ const HINTS: Readonly<Record<string, string>> = {
 
 function startFailure(error: unknown): unknown {
   const { code, message, moneyAtStake } = error as { code?: string; message: string; moneyAtStake?: boolean };
+  if (code === "option_invalid" || code === "remote_refused") return usage(message, "Correct the setting.");
   const action = code === undefined ? undefined : HINTS[code];
   if (action === undefined) return error;
   return new CliError(message, { action, exitCode: moneyAtStake ? EXIT.moneyAtStake : EXIT.failed });

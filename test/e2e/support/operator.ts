@@ -77,9 +77,17 @@ export class Operator {
     );
   }
 
-  /** Begins to start the daemon, and does not wait for it. `out`: what it has printed as its result so far. */
-  launch(env: NodeJS.ProcessEnv = {}): { readonly child: ChildProcess; readonly out: () => string } {
-    const child = spawn(process.execPath, [MAIN, "start", "--json", "--log-format", "json"], {
+  /**
+   * Begins to start the daemon, and does not wait for it. `out`: what it has printed as its result so far. `blocks`: the
+   * largest file it can write, in blocks of 512 bytes or more: a disk that one process sees full.
+   */
+  launch(
+    env: NodeJS.ProcessEnv = {},
+    { blocks = "unlimited" }: { readonly blocks?: number | "unlimited" } = {},
+  ): { readonly child: ChildProcess; readonly out: () => string } {
+    const limited = `ulimit -f ${blocks}; exec "$0" "$@"`;
+    const command = [process.execPath, MAIN, "start", "--json", "--log-format", "json"];
+    const child = spawn("sh", ["-c", limited, ...command], {
       env: { ...this.#env(), ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
