@@ -231,7 +231,12 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     "This Idempotency-Key was used to ask for something else",
     "No request was made. Use a new key for a new request.",
   ),
-  requests_full: safe(429, "Too many requests are open", "Wait until some are paid or expire."),
+  request_paid: safe(409, "The request is paid", "Nothing: its payment came before."),
+  requests_full: safe(
+    429,
+    "Too many requests are open",
+    "Wait until some are paid or expire, or have an admin cancel some.",
+  ),
   request_expired: safe(410, "The request has expired", ASK),
   request_other_network: safe(
     409,

@@ -25,6 +25,7 @@ export const CALLS: {
   makeRequest: ["POST", "/v1/requests"],
   requests: ["GET", "/v1/requests"],
   request: ["GET", "/v1/requests/:paymentHash"],
+  cancelRequest: ["DELETE", "/v1/requests/:paymentHash"],
   decodeRequest: ["POST", "/v1/requests/decode"],
   events: ["GET", "/v1/events"],
   accessTokens: ["GET", "/v1/access-tokens"],

@@ -39,6 +39,7 @@ export interface NodeFailureFields extends RequestRefusalFields {
   payment_unknown: { channelId: string; direction: string; nonce: bigint; index: bigint };
   request_unknown: { paymentHash: string };
   request_conflict: Record<never, never>;
+  request_paid: { paymentHash: string };
   requests_full: { limit: bigint };
   request_expired: { expiresAt: bigint };
   request_other_network: { chainId: bigint; escrow: string };
@@ -97,7 +98,8 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   request_signature_invalid: "the request is not signed by the recipient it names; nothing was sent",
   request_unknown: "this node made no such request",
   request_conflict: "this idempotency key was already used to ask for something else",
-  requests_full: "too many requests are open: wait until some are paid or expire",
+  request_paid: "the request is paid",
+  requests_full: "too many requests are open: wait until some are paid or expire, or cancel some",
   request_expired: "the request has expired; nothing was sent",
   request_other_network: "the request is for another chain or escrow; nothing was sent",
   request_own: "the request is this node's own; nothing was sent",

@@ -68,6 +68,11 @@ describe("an operator's way from nothing to a payment", () => {
     const paid = await alice.run("pay", asked.json.request, "--label", "coffee", "--json");
     expect(paid.err).toBe("");
     expect(paid.json.channelId).toBe(channelId);
+    const wrong = (await bob.run("request", `9 ${token}`, "--json")).json;
+    for (const named of [wrong.request, wrong.paymentHash]) {
+      expect((await bob.run("request", "cancel", named, "--json")).json).toMatchObject({ state: "cancelled" });
+    }
+    expect((await bob.run("request", "cancel", asked.json.request)).code).not.toBe(0);
     const signer = (await bob.run("status", "--json")).json.signer;
     const byPeer = await alice.run("pay", signer, `1.5 ${token}`, "--idempotency-key", "one", "--json");
     expect(await alice.run("pay", signer, `1.5 ${token}`, "--idempotency-key", "one", "--json")).toEqual(

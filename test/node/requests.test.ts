@@ -257,6 +257,55 @@ describe("a payer that keeps to no rule", () => {
     },
   );
 
+  it("pays what was cancelled: gets it back, over a restart too", async () => {
+    const [made, other] = [await ask(), await ask()];
+    for (const { paymentHash } of [made, other, made]) {
+      expect(await bob.node.requests.cancel(paymentHash)).toMatchObject({ paymentHash, state: "cancelled" });
+    }
+    const before = await totals();
+    await payRaw(made);
+    await refunded(before, 500n);
+    await bob.node.stop();
+    await bob.restart(seams);
+    bob.node.on("request", tell);
+    await alice.node.connect(bob.node.addresses[0]!);
+    await alice.node.ready(channel.channelId);
+    const later = await totals();
+    await payRaw(other);
+    await refunded(later, 500n);
+    expect((await bob.node.requests.get(other.paymentHash)).state).toBe("cancelled");
+    expect(told).toEqual([]);
+  }, 60_000);
+
+  it("paid before it was cancelled: stays paid", async () => {
+    const made = await ask();
+    await payRaw(made);
+    await expect.poll(() => told).toHaveLength(1);
+    await expect(bob.node.requests.cancel(made.paymentHash)).rejects.toMatchObject({ code: "request_paid" });
+    expect((await bob.node.requests.get(made.paymentHash)).state).toBe("paid");
+    await expect(bob.node.requests.cancel(`0x${"12".repeat(32)}`)).rejects.toMatchObject({
+      code: "request_unknown",
+    });
+  });
+
+  it("pays while it is cancelled: it is paid or given back, and the answer says which", async () => {
+    for (let round = 0; round < 10; round++) {
+      const made = await ask();
+      const before = await totals();
+      const [cancelled] = await Promise.allSettled([
+        bob.node.requests.cancel(made.paymentHash),
+        payRaw(made),
+      ]);
+      const { state } = await bob.node.requests.get(made.paymentHash);
+      expect(state).toBe(cancelled.status === "fulfilled" ? "cancelled" : "paid");
+      const net = async () => {
+        const { received, sent } = await totals();
+        return received - before.received - (sent - before.sent);
+      };
+      await expect.poll(net).toBe(state === "paid" ? 500n : 0n);
+    }
+  });
+
   it("pays too late: gets it back", async () => {
     const made = await ask({ expiresIn: 1 });
     const before = await totals();

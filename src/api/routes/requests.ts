@@ -1,9 +1,12 @@
+import { answererOf } from "../../node/limits/spender.ts";
 import type { MadeRequest, RequestInfo } from "../../node/requests/requestInfo.ts";
 import type { ApiContext, Call, Handlers } from "../handler.ts";
 import type { DecodedRequest, PaymentRequest } from "../schema/request.ts";
 
 /** Making, listing and reading payment requests. Whoever may read sees all of this node's, and no preimage ever. */
-export const requestsHandlers: Handlers<"makeRequest" | "requests" | "request" | "decodeRequest"> = {
+export const requestsHandlers: Handlers<
+  "makeRequest" | "requests" | "request" | "cancelRequest" | "decodeRequest"
+> = {
   makeRequest: async ({ body, caller, idempotencyKey }, { node }) => {
     const { token, amount, description, expiresIn, label } = body;
     const made = await node.requests.make({
@@ -13,6 +16,7 @@ export const requestsHandlers: Handlers<"makeRequest" | "requests" | "request" |
       expiresIn,
       label,
       idempotencyKey: `${caller.accessTokenId}/${idempotencyKey}`,
+      maker: answererOf(caller.spender),
     });
     return paymentRequestOf(made);
   },
@@ -30,6 +34,9 @@ export const requestsHandlers: Handlers<"makeRequest" | "requests" | "request" |
   },
 
   request: async ({ params }, { node }) => paymentRequestOf(await node.requests.get(params.paymentHash)),
+
+  cancelRequest: async ({ params }, { node }) =>
+    paymentRequestOf(await node.requests.cancel(params.paymentHash)),
 
   decodeRequest: async ({ body }, { node }) => decodedRequestOf(node.requests.decode(body.request)),
 };

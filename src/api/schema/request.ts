@@ -36,7 +36,7 @@ export type DecodedRequest = z.infer<typeof DecodedRequest>;
 
 /** A request this node made. */
 export const PaymentRequest = DecodedRequest.extend({
-  state: z.enum(["open", "paid", "expired"]),
+  state: z.enum(["open", "paid", "expired", "cancelled"]),
   label: Label.optional(),
   paid: z
     .object({ channelId: ChannelId, nonce: Nonce, index: z.int(), amount: Amount, time: UnixSeconds })

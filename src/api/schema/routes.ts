@@ -45,8 +45,8 @@ export interface Route {
   /** Media types of an answer that is a stream. */
   readonly produces?: readonly string[];
 }
-
 const id = z.object({ id: z.string().min(1).max(128) });
+const paymentHash = z.object({ paymentHash: id.shape.id });
 const signer = z.object({ signer: Address });
 const channelId = z.object({ channelId: ChannelId });
 
@@ -248,7 +248,16 @@ export const ROUTES = {
     path: "/v1/requests/:paymentHash",
     summary: "One request this node made",
     scope: "receive",
-    params: z.object({ paymentHash: z.string().min(1).max(128) }),
+    params: paymentHash,
+    status: 200,
+    response: PaymentRequest,
+  },
+  cancelRequest: {
+    method: "DELETE",
+    path: "/v1/requests/:paymentHash",
+    summary: "Cancel a request; what pays it from then on is given back",
+    scope: "admin",
+    params: paymentHash,
     status: 200,
     response: PaymentRequest,
   },

@@ -79,7 +79,7 @@ interface RequestOptions {
 }
 
 export function registerRequest(program: Command, run: Run): void {
-  program
+  const request = program
     .command("request")
     .argument("[amount]", 'for example "0.25 USDC"; without one the payer chooses')
     .description("make a payment request: a string, a link and a QR code")
@@ -90,7 +90,8 @@ export function registerRequest(program: Command, run: Run): void {
     .option("--wait", "wait until it is paid")
     .addHelpText(
       "after",
-      '\nExamples:\n  $ rivulet request "0.25 USDC" --description "Two coffees" --expires 15min --wait\n',
+      '\nExamples:\n  $ rivulet request "0.25 USDC" --description "Two coffees" --expires 15min --wait\n' +
+        "  $ rivulet request cancel rvt1…\n",
     )
     .action(
       run(async (shell, text: string | undefined, options: RequestOptions) => {
@@ -118,6 +119,20 @@ export function registerRequest(program: Command, run: Run): void {
         );
       }),
     );
+  request
+    .command("cancel")
+    .argument("<request>", "the request, or its payment hash")
+    .description("cancel a request: what pays it from then on is given back")
+    .action(run(cancel));
+}
+
+async function cancel(shell: Shell, request: string): Promise<void> {
+  const client = await shell.client();
+  const { paymentHash } = request.startsWith("0x")
+    ? { paymentHash: request }
+    : await client.decodeRequest({ body: { request } });
+  const cancelled = await client.cancelRequest({ params: { paymentHash } });
+  shell.result(cancelled, `${cancelled.state}; what pays it from now on is given back`);
 }
 
 async function untilPaid(shell: Shell, { paymentHash, expiresAt }: PaymentRequest): Promise<PaymentRequest> {

@@ -23,10 +23,13 @@ import {
   storedPaymentOf,
   timeKey,
 } from "./requestRecord.ts";
-import { EXPIRY_GRACE_SECONDS, type ExpectedPayment, judge, type RefundReason } from "./verdict.ts";
+import { EXPIRY_GRACE_SECONDS, type ExpectedPayment, isOver, judge, type RefundReason } from "./verdict.ts";
 
 /** Requests that wait to be paid, all in memory so that a payment is judged in the turn it is written: 30 MB. */
 export const MAX_OPEN_REQUESTS = 100_000;
+
+/** Of those made by one caller, and whoever was made from it: others still get theirs. */
+export const MAX_OPEN_REQUESTS_OF_ONE = 20_000;
 
 /** How often requests nobody can pay any more leave the memory. Those paid stay that long after they were. */
 const SWEEP_MS = 60_000;
@@ -66,7 +69,9 @@ interface BookInit {
 export class RequestBook {
   readonly #init: BookInit;
   readonly #expected = new Map<string, ExpectedPayment>();
-  /** Those that leave the memory in the next round, and whether they were paid when that was decided. */
+  /** Of those, which can still be paid, by who made them. */
+  readonly #openBy = new Map<string, Set<string>>();
+  /** Those that leave the memory in the next round, and whether they were over when that was decided. */
   readonly #swept = new Map<string, boolean>();
   #any = false;
   #timer: NodeJS.Timeout | undefined;
@@ -99,19 +104,39 @@ export class RequestBook {
   /** Stores a request durably and expects its payment from then on. */
   async add(stored: StoredRequest, ops: readonly Op[], commit: (ops: Op[]) => Promise<void>): Promise<void> {
     const { records, now } = this.#init;
-    if (this.#expected.size >= MAX_OPEN_REQUESTS) this.#sweep();
-    if (this.#expected.size >= MAX_OPEN_REQUESTS) {
-      throw new NodeError({ code: "requests_full", fields: { limit: BigInt(MAX_OPEN_REQUESTS) } });
+    if (this.#fullFor(stored.maker) !== undefined) this.#sweep();
+    const limit = this.#fullFor(stored.maker);
+    if (limit !== undefined) {
+      throw new NodeError({ code: "requests_full", fields: { limit: BigInt(limit) } });
     }
     const idKey = idKeyOf(stored.paymentHash);
     this.#any = true;
-    this.#expected.set(idKey, expectedOf(stored, false));
+    this.#expect(idKey, expectedOf(stored, false));
     await commit([
       ...ops,
       records.putOp(NAMESPACE.request, idKey, stored),
       records.putOp(NAMESPACE.open, timeKey(stored.expiresAt, idKey), 1),
       records.putOp(NAMESPACE.byTime, timeKey(Math.floor(now() * 1000), idKey), 1),
     ]);
+  }
+
+  /**
+   * Nothing pays the request from this call on; resolves once that is durable, with whether it was. A payment that was
+   * judged before stays one.
+   */
+  async cancel(idKey: string, commit: (ops: Op[]) => Promise<void>): Promise<boolean> {
+    const { records, now } = this.#init;
+    const stored = await records.get<StoredRequest>(NAMESPACE.request, idKey);
+    const expected = (await this.#load([idKey])).get(idKey);
+    if (stored === undefined || expected === undefined || expected.paid) return false;
+    expected.cancelled = true;
+    this.#unexpect(idKey, expected);
+    const cancelledAt = stored.cancelledAt ?? Math.floor(now());
+    await commit([
+      records.putOp(NAMESPACE.request, idKey, { ...stored, cancelledAt }),
+      records.deleteOp(NAMESPACE.open, timeKey(stored.expiresAt, idKey)),
+    ]);
+    return true;
   }
 
   /**
@@ -158,6 +183,7 @@ export class RequestBook {
           continue;
         }
         expected.paid = true;
+        this.#unexpect(idKey, expected);
         paid.push(idKey);
         const { amount } = transfer;
         const payment = { channelId: source.channelId, nonce: proof.nonce, index, amount, time };
@@ -197,25 +223,49 @@ export class RequestBook {
       if (expected === undefined) continue;
       loaded.set(idKey, expected);
       // Those paid long ago are judged the same whatever object stands for them.
-      if (!expected.paid) this.#expected.set(idKey, expected);
+      if (!isOver(expected)) this.#expect(idKey, expected);
     }
     return loaded;
+  }
+
+  /** The bound that another request of `maker` would break, or undefined. */
+  #fullFor(maker: string | undefined): number | undefined {
+    if (this.#expected.size >= MAX_OPEN_REQUESTS) return MAX_OPEN_REQUESTS;
+    const own = maker === undefined ? 0 : (this.#openBy.get(maker)?.size ?? 0);
+    return own >= MAX_OPEN_REQUESTS_OF_ONE ? MAX_OPEN_REQUESTS_OF_ONE : undefined;
+  }
+
+  #expect(idKey: string, expected: ExpectedPayment): void {
+    this.#expected.set(idKey, expected);
+    const { maker } = expected;
+    if (maker === undefined) return;
+    const own = this.#openBy.get(maker) ?? new Set();
+    this.#openBy.set(maker, own.add(idKey));
+  }
+
+  /** It no longer counts for its maker; it stays in memory until it is swept. */
+  #unexpect(idKey: string, { maker }: ExpectedPayment): void {
+    const own = maker === undefined ? undefined : this.#openBy.get(maker);
+    if (own?.delete(idKey) && own.size === 0) this.#openBy.delete(maker!);
   }
 
   /** A round later than its state asks for, so that a payment being written is never read as unpaid. */
   #sweep(): void {
     const { now, records } = this.#init;
     const past = now() - EXPIRY_GRACE_SECONDS - SWEEP_MS / 1000;
-    for (const [idKey, paid] of this.#swept) {
-      if (this.#expected.get(idKey)?.paid === paid) this.#expected.delete(idKey);
+    for (const [idKey, over] of this.#swept) {
+      const expected = this.#expected.get(idKey);
+      if (expected !== undefined && isOver(expected) === over) this.#expected.delete(idKey);
     }
     this.#swept.clear();
-    for (const [idKey, { paid, expiresAt }] of this.#expected) {
-      if (!paid && expiresAt >= past) continue;
-      this.#swept.set(idKey, paid);
-      if (paid) continue;
+    for (const [idKey, expected] of this.#expected) {
+      const over = isOver(expected);
+      if (!over && expected.expiresAt >= past) continue;
+      this.#swept.set(idKey, over);
+      if (over) continue;
+      this.#unexpect(idKey, expected);
       // What a lost write leaves behind is only read once more at the next start.
-      records.delete(NAMESPACE.open, timeKey(expiresAt, idKey), { sync: false }).catch(() => {});
+      records.delete(NAMESPACE.open, timeKey(expected.expiresAt, idKey), { sync: false }).catch(() => {});
     }
   }
 }
@@ -228,6 +278,8 @@ function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
     amount: stored.amount === undefined ? undefined : BigInt(stored.amount),
     expiresAt: stored.expiresAt,
     paid,
+    cancelled: stored.cancelledAt !== undefined,
+    maker: stored.maker,
   };
 }
 

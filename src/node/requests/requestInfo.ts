@@ -37,7 +37,7 @@ export interface RequestPayment {
 
 /** A request this node made. Its preimage never leaves the node. */
 export interface MadeRequest extends RequestInfo {
-  readonly state: "open" | "paid" | "expired";
+  readonly state: "open" | "paid" | "expired" | "cancelled";
   readonly label: string | undefined;
   readonly paid: RequestPayment | undefined;
 }

@@ -41,6 +41,10 @@ export interface StoredRequest {
   readonly expiresAt: number;
   readonly addresses: readonly string[];
   readonly label?: string;
+  /** Who made it, see `answererOf`; absent: the node's own application. */
+  readonly maker?: string;
+  /** Unix seconds. */
+  readonly cancelledAt?: number;
 }
 
 export interface StoredPayment {

@@ -38,6 +38,8 @@ export interface MakeRequestOptions {
   readonly label?: string | undefined;
   /** The same key asks for the same request again; with other content it is refused. */
   readonly idempotencyKey?: string | undefined;
+  /** Whose requests are bounded together: who makes many access tokens of one is one. Absent: nobody's. */
+  readonly maker?: string | undefined;
 }
 
 export interface ListRequestsOptions {
@@ -89,6 +91,20 @@ export class Requests {
     const found = await this.#find(idKeyOf(hash));
     if (found === undefined || found.paymentHash !== hash) throw unknown();
     return found;
+  }
+
+  /**
+   * Cancels a request of ours, for ever: what pays it from this call on is given back. Resolves once durable; again, it
+   * changes nothing. Rejects with `request_unknown`, and with `request_paid` if its payment came before.
+   */
+  async cancel(paymentHash: string): Promise<MadeRequest> {
+    const { context } = this.#init;
+    const { paymentHash: hash } = await this.get(paymentHash);
+    const cancelled = await context.requests.cancel(idKeyOf(hash), (ops) =>
+      context.committer.commit(ops, { sync: true }),
+    );
+    if (!cancelled) throw new NodeError({ code: "request_paid", fields: { paymentHash: hash } });
+    return this.get(hash);
   }
 
   /** Requests of ours, newest first, read one by one. `cursor` names the place behind it. */
@@ -147,7 +163,7 @@ export class Requests {
   }
 
   /** A request with secrets of its own, signed. */
-  #draw({ token, amount, description = "", expiresIn, label }: MakeRequestOptions): StoredRequest {
+  #draw({ token, amount, description = "", expiresIn, label, maker }: MakeRequestOptions): StoredRequest {
     const { crypto } = this.#init.context.ports;
     const preimage = randomBytes(32);
     const paymentSecret = randomBytes(32);
@@ -175,6 +191,7 @@ export class Requests {
       expiresAt: terms.expiresAt,
       addresses,
       ...(label !== undefined && { label }),
+      ...(maker !== undefined && { maker }),
     };
   }
 
@@ -207,8 +224,7 @@ export class Requests {
   #view(stored: StoredRequest, payment: StoredPayment | undefined): MadeRequest {
     const info = requestInfoOf(stored.request, termsOfStored(stored, this.#ours()), this.#reader());
     const paid = payment && paymentOfStored(payment);
-    const unpaid = info.expired ? "expired" : "open";
-    return { ...info, state: paid === undefined ? unpaid : "paid", label: stored.label, paid };
+    return { ...info, state: stateOf(info, stored, paid), label: stored.label, paid };
   }
 
   #ours() {
@@ -220,6 +236,16 @@ export class Requests {
     const { chainId, escrow } = this.#init.context;
     return { chainId, escrow: escrow.address, now: Math.floor(this.#init.now()) };
   }
+}
+
+function stateOf(
+  { expired }: RequestInfo,
+  { cancelledAt }: StoredRequest,
+  paid: MadeRequest["paid"],
+): MadeRequest["state"] {
+  if (paid !== undefined) return "paid";
+  if (cancelledAt !== undefined) return "cancelled";
+  return expired ? "expired" : "open";
 }
 
 interface StoredKey {

@@ -2,7 +2,13 @@ import { timingSafeEqual } from "node:crypto";
 import type { Address, Hex, Transfer } from "../../protocol/index.ts";
 
 /** Why a payment that names a request of ours is given back. */
-export type RefundReason = "already_paid" | "expired" | "wrong_token" | "wrong_secret" | "wrong_amount";
+export type RefundReason =
+  | "already_paid"
+  | "cancelled"
+  | "expired"
+  | "wrong_token"
+  | "wrong_secret"
+  | "wrong_amount";
 
 /** A request as incoming payments are judged by it: one object per request, shared by all channels. */
 export interface ExpectedPayment {
@@ -15,6 +21,15 @@ export interface ExpectedPayment {
   readonly expiresAt: number;
   /** Set in the turn in which the payment is judged, before it is written: no second one may slip in between. */
   paid: boolean;
+  /** Set in the turn in which it is cancelled: nothing that comes later pays it. */
+  cancelled: boolean;
+  /** Who made it, see `answererOf`; undefined: the node's own application. */
+  readonly maker: string | undefined;
+}
+
+/** Whether nothing can pay it any more, whatever the time. */
+export function isOver({ paid, cancelled }: ExpectedPayment): boolean {
+  return paid || cancelled;
 }
 
 /** How late a payment may arrive, seconds: clocks differ, and what was sent in time may have waited for a session. */
@@ -33,6 +48,7 @@ export function judge(
   // The secret first: whoever does not have the request learns nothing of its state.
   if (reference === undefined || !timingSafeEqual(reference, expected.secret)) return "wrong_secret";
   if (expected.paid) return "already_paid";
+  if (expected.cancelled) return "cancelled";
   if (now !== undefined && now >= expected.expiresAt + EXPIRY_GRACE_SECONDS) return "expired";
   if (expected.amount !== undefined && amount !== expected.amount) return "wrong_amount";
   return undefined;
