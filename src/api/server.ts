@@ -21,6 +21,7 @@ import {
 } from "./options.ts";
 import { addPages, type MetricsPage } from "./pages.ts";
 import { Rates } from "./rates.ts";
+import { assertTls } from "./tls.ts";
 import { serializer, validator } from "./validation.ts";
 
 export interface ServerParts {
@@ -48,7 +49,7 @@ const REDACTED = ["authorization", "headers.authorization", "req.headers.authori
 /**
  * Makes the HTTP API of a node. It does not listen yet.
  *
- * Throws `remote_refused` when it would be reachable beyond this machine in the clear and that was not allowed.
+ * Throws what {@link assertReachable} throws.
  */
 export async function createServer(parts: ServerParts, options: ApiOptions = {}): Promise<ApiServer> {
   assertReachable(options);
@@ -60,8 +61,12 @@ export async function createServer(parts: ServerParts, options: ApiOptions = {})
   return server;
 }
 
-/** Throws `remote_refused` where the API would be reachable beyond this machine in the clear and nobody allowed that. */
+/**
+ * Throws `remote_refused` where the API would be reachable beyond this machine in the clear and nobody allowed that,
+ * and `option_invalid` for a certificate or key that cannot serve.
+ */
 export function assertReachable({ host = DEFAULT_HOST, tls, allowRemote = false }: ApiOptions): void {
+  if (tls !== undefined) assertTls(tls, Date.now());
   if (isLoopback(host) || tls !== undefined || allowRemote) return;
   throw new ApiError({ code: "remote_refused", fields: { host } });
 }

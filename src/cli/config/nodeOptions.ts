@@ -70,7 +70,7 @@ export async function apiOptionsOf({ api }: Settings): Promise<ApiOptions> {
   const tls =
     tlsCert === undefined
       ? undefined
-      : { certificate: await readFile(tlsCert), key: await readFile(tlsKey!) };
+      : { certificate: await pem("api.tls_cert", tlsCert), key: await pem("api.tls_key", tlsKey!) };
   return {
     host: api.host,
     port: api.port,
@@ -80,4 +80,16 @@ export async function apiOptionsOf({ api }: Settings): Promise<ApiOptions> {
     metricsPublic: api.metricsPublic,
     ...(tls && { tls }),
   };
+}
+
+async function pem(setting: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw usage(
+      `the file of ${setting} cannot be read (${code}): ${path}`,
+      "Correct the path or its permissions.",
+    );
+  }
 }
