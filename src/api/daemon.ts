@@ -5,6 +5,7 @@ import type { RivuletNode } from "../node/node.ts";
 import type { NodeOptions } from "../node/options.ts";
 import { AccessTokens } from "./accessTokens/accessTokens.ts";
 import { type BackupAccess, Backups } from "./backups.ts";
+import { ChainQuestions } from "./chainQuestions.ts";
 import { EventStreams } from "./eventStreams.ts";
 import type { ApiContext } from "./handler.ts";
 import { HANDLERS } from "./handlers.ts";
@@ -157,6 +158,7 @@ async function assemble(
     peers,
     backups: new Backups({ node, log, access: backup }),
     streams,
+    questions: new ChainQuestions(node.stopping),
     phase: () => (isStopping() ? "stopping" : phase()),
     waitsFor,
     requestStop: () => void setImmediate(() => (daemon === undefined ? abortStart() : void daemon.stop())),

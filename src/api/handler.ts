@@ -3,6 +3,7 @@ import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { AccessTokens } from "./accessTokens/accessTokens.ts";
 import type { Backups } from "./backups.ts";
+import type { ChainQuestions } from "./chainQuestions.ts";
 import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
 import type { Operations } from "./operations.ts";
@@ -64,6 +65,7 @@ export interface ApiContext {
   readonly backups: Backups;
   /** Event streams that are open. */
   readonly streams: EventStreams;
+  readonly questions: ChainQuestions;
   readonly phase: () => "starting" | "ready" | "stopping";
   /** What the node waits for while it starts. */
   readonly waitsFor: () => string | undefined;

@@ -37,6 +37,12 @@ class LabelSet {
   }
 }
 
+/** Wei; not a number where it is not known. */
+interface GasFigures {
+  readonly balance: number;
+  readonly needed: number;
+}
+
 /** What a node measures about itself, for Prometheus. Values of money are floats here and nowhere else. */
 export class Metrics implements MetricsPage {
   readonly #registry = new Registry();
@@ -51,7 +57,7 @@ export class Metrics implements MetricsPage {
   readonly #calls: Counter;
   readonly #callSeconds: Histogram;
   readonly #tokenOf = new Map<string, string>();
-  #gas: { readonly at: number; readonly balance: number; readonly needed: number } | undefined;
+  #gas: { readonly at: number; readonly told: Promise<GasFigures> } | undefined;
 
   constructor(init: MetricsInit) {
     this.#init = init;
@@ -208,18 +214,23 @@ export class Metrics implements MetricsPage {
     );
   }
 
-  async #gasWallet(): Promise<{ readonly balance: number; readonly needed: number }> {
+  #gasWallet(): Promise<GasFigures> {
     const now = performance.now();
-    if (this.#gas !== undefined && now - this.#gas.at < GAS_AGE_MS) return this.#gas;
+    if (this.#gas === undefined || now - this.#gas.at >= GAS_AGE_MS) {
+      this.#gas = { at: now, told: this.#askGas() };
+    }
+    return this.#gas.told;
+  }
+
+  async #askGas(): Promise<GasFigures> {
     try {
       const signal = AbortSignal.timeout(GAS_PATIENCE_MS);
       const { balance, needed } = await this.#init.node.gasWallet({ signal });
-      this.#gas = { at: now, balance: Number(balance), needed: Number(needed) };
+      return { balance: Number(balance), needed: Number(needed) };
     } catch {
       // Unknown is not nothing, and an old number would look like a fresh one.
-      this.#gas = { at: now, balance: Number.NaN, needed: Number.NaN };
+      return { balance: Number.NaN, needed: Number.NaN };
     }
-    return this.#gas;
   }
 
   #counter(name: string, help: string, labelNames: string[]): Counter {

@@ -59,8 +59,8 @@ export const DEFAULT_LIMITS: ApiLimits = {
   headersMs: 10_000,
   requestMs: 20_000,
   keepAliveMs: 10_000,
-  // Above what any call waits for: a payment 30 seconds, a page of a statement less.
-  idleMs: 120_000,
+  // Above what any call waits for: the longest are books and statements of millions of payments.
+  idleMs: 300_000,
   stallMs: 30_000,
   heartbeatMs: 15_000,
   stopMs: 10_000,

@@ -70,7 +70,9 @@ describe("an operator's way from nothing to a payment", () => {
     expect(paid.json.channelId).toBe(channelId);
     const wrong = (await bob.run("request", `9 ${token}`, "--json")).json;
     for (const named of [wrong.request, wrong.paymentHash]) {
-      expect((await bob.run("request", "cancel", named, "--json")).json).toMatchObject({ state: "cancelled" });
+      expect((await bob.run("request", "cancel", named, "--json")).json).toMatchObject({
+        state: "cancelled",
+      });
     }
     expect((await bob.run("request", "cancel", asked.json.request)).code).not.toBe(0);
     const signer = (await bob.run("status", "--json")).json.signer;

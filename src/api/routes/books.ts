@@ -7,8 +7,8 @@ function milliseconds(seconds: number | undefined): number | undefined {
 }
 
 export const booksHandlers: Handlers<"books" | "statement"> = {
-  books: async ({ signal }, { node }) => {
-    const balances = await node.books.trialBalance(signal);
+  books: async (call, { node, questions }) => {
+    const balances = await questions.ask("books", call, (asked) => node.books.trialBalance(asked));
     return {
       items: balances.map(({ token, accounts, books, channels, wallet, balanced }) => ({
         token,

@@ -1,23 +1,23 @@
 import { chainPreset } from "../../chain/presets.ts";
-import type { ApiContext, Handlers } from "../handler.ts";
+import type { ApiContext, Call, Handlers } from "../handler.ts";
 import type { NodeStatus } from "../schema/node.ts";
 
 export const nodeHandlers: Handlers<"status" | "stop"> = {
-  status: async ({ signal }, api) => statusOf(api, signal),
+  status: async (call, api) => statusOf(api, call),
   stop: async (_call, { requestStop }) => {
     requestStop();
     return { stopping: true };
   },
 };
 
-async function statusOf(
-  { node, version, phase, waitsFor, peers }: ApiContext,
-  signal: AbortSignal,
-): Promise<NodeStatus> {
+type Asking = Pick<Call<"status">, "caller" | "signal">;
+
+async function statusOf(api: ApiContext, call: Asking): Promise<NodeStatus> {
+  const { node, version, phase, waitsFor, peers } = api;
   const { overview } = node;
   const [{ phases }, gasWallet, known] = await Promise.all([
     overview.totals(),
-    gasOf(node, signal),
+    gasOf(api, call),
     peers.list(),
   ]);
   const { block, blockTime, confirmedTime, lagSeconds, fresh, failure, confirmations } = node.chainStatus();
@@ -57,10 +57,17 @@ async function statusOf(
 /** How long the chain's server may keep a status waiting: it is asked most when something is wrong. */
 const GAS_PATIENCE_MS = 2_000;
 
-async function gasOf(node: ApiContext["node"], signal: AbortSignal): Promise<NodeStatus["gasWallet"]> {
+async function gasOf(
+  { node, questions }: ApiContext,
+  { caller, signal }: Asking,
+): Promise<NodeStatus["gasWallet"]> {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(GAS_PATIENCE_MS)]);
   try {
-    const { balance, needed, enough } = await node.gasWallet({ signal: patience });
+    const { balance, needed, enough } = await questions.ask(
+      "gasWallet",
+      { caller, signal: patience },
+      (asked) => node.gasWallet({ signal: asked }),
+    );
     return { balance: `${balance}`, needed: `${needed}`, enough };
   } catch {
     // The chain's failure stands beside it. What is not known does not suffice.

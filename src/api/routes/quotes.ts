@@ -5,8 +5,11 @@ import type { Handlers } from "../handler.ts";
 import type { QuoteBody } from "../schema/channel.ts";
 
 export const quotesHandlers: Handlers<"quote"> = {
-  quote: async ({ body, signal }, { node }) => {
-    const told = await node.quote(orderOf(body), { signal });
+  quote: async ({ body, caller, signal }, { node, questions }) => {
+    const key = `quote/${JSON.stringify(Object.entries(body).sort())}`;
+    const told = await questions.ask(key, { caller, signal }, (asked) =>
+      node.quote(orderOf(body), { signal: asked }),
+    );
     return {
       transactions: told.transactions.map(({ name, gas }) => ({ name, gas: `${gas}` })),
       gas: `${told.gas}`,
