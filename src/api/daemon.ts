@@ -14,6 +14,7 @@ import { Metrics } from "./metrics.ts";
 import { Operations } from "./operations.ts";
 import { type ApiOptions, DEFAULT_LIMITS } from "./options.ts";
 import { Paying, type PayThrough } from "./paying.ts";
+import { PerCaller } from "./perCaller.ts";
 import { type ApiServer, assertReachable, createServer } from "./server.ts";
 
 export interface DaemonOptions {
@@ -34,6 +35,9 @@ interface Listening {
   /** Not started yet. */
   readonly node: RivuletNode;
 }
+
+/** Statements one caller has written at once. */
+const STATEMENTS_PER_CALLER = 2;
 
 /** Events kept where the options say nothing else: some weeks of a busy node, about 100 MB. */
 const KEPT_EVENTS = 1_000_000;
@@ -159,6 +163,7 @@ async function assemble(
     backups: new Backups({ node, log, access: backup }),
     streams,
     questions: new ChainQuestions(node.stopping),
+    statements: new PerCaller(STATEMENTS_PER_CALLER),
     phase: () => (isStopping() ? "stopping" : phase()),
     waitsFor,
     requestStop: () => void setImmediate(() => (daemon === undefined ? abortStart() : void daemon.stop())),

@@ -1,6 +1,6 @@
-import { answererOf } from "../node/limits/spender.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
+import { PerCaller } from "./perCaller.ts";
 
 /** Said when a stream ends on purpose: the reader comes again and goes on behind its last event. */
 const GOODBYE = ": goodbye\n\n";
@@ -17,21 +17,17 @@ export interface Told {
 
 /** Turns events into server-sent ones, and counts who follows. */
 export class EventStreams {
-  readonly #perToken: number;
+  readonly #open: PerCaller;
   readonly #heartbeatMs: number;
-  /** By whom they answer as: whoever makes many access tokens of one follows no more often. */
-  readonly #open = new Map<string, number>();
 
   constructor(perToken: number, heartbeatMs: number) {
-    this.#perToken = perToken;
+    this.#open = new PerCaller(perToken);
     this.#heartbeatMs = heartbeatMs;
   }
 
   /** Streams that are open. */
   get size(): number {
-    let size = 0;
-    for (const count of this.#open.values()) size += count;
-    return size;
+    return this.#open.total;
   }
 
   /**
@@ -39,25 +35,15 @@ export class EventStreams {
    * Throws `too_many_streams` at once.
    */
   stream(
-    { spender }: Caller,
+    caller: Caller,
     from: string,
     events: AsyncIterator<Told>,
     signal: AbortSignal,
   ): AsyncIterable<string> {
-    const by = answererOf(spender);
-    const count = this.#open.get(by) ?? 0;
-    if (count >= this.#perToken) {
-      throw new ApiError({ code: "too_many_streams", fields: { limit: BigInt(this.#perToken) } });
+    const close = this.#open.take(caller);
+    if (close === undefined) {
+      throw new ApiError({ code: "too_many_streams", fields: { limit: BigInt(this.#open.most) } });
     }
-    this.#open.set(by, count + 1);
-    let isOpen = true;
-    const close = () => {
-      if (!isOpen) return;
-      isOpen = false;
-      const left = this.#open.get(by)! - 1;
-      if (left === 0) this.#open.delete(by);
-      else this.#open.set(by, left);
-    };
     // Also when nobody ever reads it.
     signal.addEventListener("abort", close, { once: true });
     return this.#texts(from, events, signal, close);

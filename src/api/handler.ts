@@ -8,6 +8,7 @@ import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
 import type { Operations } from "./operations.ts";
 import type { Paying } from "./paying.ts";
+import type { PerCaller } from "./perCaller.ts";
 import type { Scope } from "./schema/accessToken.ts";
 import type { RouteName, Routes } from "./schema/routes.ts";
 
@@ -66,6 +67,8 @@ export interface ApiContext {
   /** Event streams that are open. */
   readonly streams: EventStreams;
   readonly questions: ChainQuestions;
+  /** Statements being written: each reads for as long as its reader does. */
+  readonly statements: PerCaller;
   readonly phase: () => "starting" | "ready" | "stopping";
   /** What the node waits for while it starts. */
   readonly waitsFor: () => string | undefined;

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { NodeError } from "../node/error.ts";
 import type { SpendOrder } from "../node/limits/gate.ts";
-import { answererOf } from "../node/limits/spender.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
 import type { PaidRequest } from "../node/requests/requestPayer.ts";
@@ -9,6 +8,7 @@ import type { Address, ChannelId } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
 import type { Metrics } from "./metrics.ts";
+import { PerCaller } from "./perCaller.ts";
 
 /** What a caller asks to be paid: on a channel, or to a peer in a token. */
 export interface PayOrder {
@@ -83,8 +83,7 @@ export class Paying {
   readonly #init: PayingInit;
   /** By payment id, as long as a call is under way: as many as there are calls. */
   readonly #pending = new Map<string, { readonly asked: string; readonly paid: Promise<PaidReceipt> }>();
-  /** By whom they answer as. */
-  readonly #underWay = new Map<string, number>();
+  readonly #underWay = new PerCaller(MAX_UNDER_WAY);
   readonly #waiting = new Set<AbortController>();
   readonly #known = new Map<ChannelId, { readonly peer: Address; readonly token: Address }>();
 
@@ -165,19 +164,15 @@ export class Paying {
   }
 
   /** Bounds what one caller lets wait. Rejects with `queue_full`. */
-  async #counted<Made>({ spender }: Caller, make: () => Promise<Made>): Promise<Made> {
-    const by = answererOf(spender);
-    const underWay = this.#underWay.get(by) ?? 0;
-    if (underWay >= MAX_UNDER_WAY) {
+  async #counted<Made>(caller: Caller, make: () => Promise<Made>): Promise<Made> {
+    const over = this.#underWay.take(caller);
+    if (over === undefined) {
       throw new NodeError({ code: "queue_full", fields: { limit: BigInt(MAX_UNDER_WAY) } });
     }
-    this.#underWay.set(by, underWay + 1);
     try {
       return await make();
     } finally {
-      const left = this.#underWay.get(by)! - 1;
-      if (left === 0) this.#underWay.delete(by);
-      else this.#underWay.set(by, left);
+      over();
     }
   }
 

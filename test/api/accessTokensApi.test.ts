@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ApiContext, Call } from "../../src/api/handler.ts";
 import { DEFAULT_LIMITS } from "../../src/api/options.ts";
+import { PerCaller } from "../../src/api/perCaller.ts";
+import { booksHandlers } from "../../src/api/routes/books.ts";
 import { Event } from "../../src/api/schema/event.ts";
 import { ROUTES, type Route, type RouteName } from "../../src/api/schema/routes.ts";
 import { type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
@@ -173,6 +176,29 @@ describe("a flooding reader", () => {
     } finally {
       done.abort();
     }
+  });
+});
+
+describe("statements", () => {
+  it("are written two at once for one caller, whatever tokens it made of its own", async () => {
+    const statements = new PerCaller(2);
+    const api = { node: alice.daemon.node, statements } as unknown as ApiContext;
+    const begin = (id: string, answersAs: string, signal = new AbortController().signal) =>
+      booksHandlers.statement(
+        { query: { format: "csv" }, caller: { spender: { id, answersAs } }, signal } as Call<"statement">,
+        api,
+      );
+    const gone = new AbortController();
+    const first = await begin("a", "root");
+    await begin("b", "root", gone.signal);
+    await expect(begin("c", "root")).rejects.toMatchObject({ code: "queue_full", fields: { limit: 2n } });
+    await begin("d", "other");
+    for await (const _ of first.body);
+    await begin("c", "root");
+    await expect(begin("c", "root")).rejects.toMatchObject({ code: "queue_full" });
+    gone.abort();
+    await begin("c", "root");
+    expect((await alice.call("/v1/statements?format=csv")).status).toBe(200);
   });
 });
 

@@ -4,6 +4,7 @@ import { createCrypto } from "../../src/crypto/create.ts";
 import { deriveKeys } from "../../src/crypto/keys.ts";
 import type { ChannelInfo } from "../../src/node/index.ts";
 import type { MadeRequest } from "../../src/node/requests/requestInfo.ts";
+import { MAX_READ } from "../../src/node/requests/requests.ts";
 import { type Address, fromHex, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { decodeRequest, encodeRequest, type PaymentRequestTerms } from "../../src/wire/request.ts";
 import { collect } from "./support/collect.ts";
@@ -116,6 +117,20 @@ describe("making requests", () => {
     expect(expired).toEqual([two.paymentHash]);
     await expect(bob.node.requests.get(two.paymentHash)).resolves.toMatchObject({ state: "expired" });
   });
+
+  it("reads so many for one page and no more, whatever of them it shows", async () => {
+    const old = await ask({ expiresIn: 1 });
+    await Promise.all(Array.from({ length: MAX_READ }, () => ask()));
+    ahead = 2;
+    const first = await bob.node.requests.page({ state: "expired", limit: 10 });
+    expect(first.items).toEqual([]);
+    const second = await bob.node.requests.page({ state: "expired", limit: 1, after: first.next });
+    expect(second.items.map(({ request }) => request.paymentHash)).toEqual([old.paymentHash]);
+    const found: string[] = [];
+    for await (const { request } of bob.node.requests.list({ state: "expired" }))
+      found.push(request.paymentHash);
+    expect(found[0]).toBe(old.paymentHash);
+  }, 60_000);
 
   it.each([
     ["an amount of zero", { amount: 0n }, "option_invalid"],

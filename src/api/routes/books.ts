@@ -1,3 +1,4 @@
+import { NodeError } from "../../node/error.ts";
 import type { Address } from "../../protocol/index.ts";
 import type { Handlers } from "../handler.ts";
 
@@ -21,7 +22,7 @@ export const booksHandlers: Handlers<"books" | "statement"> = {
     };
   },
 
-  statement: async ({ query, signal }, { node }) => {
+  statement: async ({ query, caller, signal }, { node, statements }) => {
     const { format, from, to, peer, token, label } = query;
     const filter = {
       from: milliseconds(from),
@@ -30,10 +31,24 @@ export const booksHandlers: Handlers<"books" | "statement"> = {
       token: token as Address | undefined,
       label,
     };
+    const over = statements.take(caller);
+    if (over === undefined) {
+      throw new NodeError({ code: "queue_full", fields: { limit: BigInt(statements.most) } });
+    }
+    // Also when nobody ever reads it.
+    signal.addEventListener("abort", over, { once: true });
     return {
       mediaType: format === "json" ? "application/json" : "text/csv",
       fileName: `rivulet-statement.${format}`,
-      body: node.books.statement(format, filter, signal),
+      body: ending(node.books.statement(format, filter, signal), over),
     };
   },
 };
+
+async function* ending(pieces: AsyncIterable<string>, over: () => void): AsyncGenerator<string> {
+  try {
+    yield* pieces;
+  } finally {
+    over();
+  }
+}

@@ -23,14 +23,9 @@ export const requestsHandlers: Handlers<
 
   requests: async ({ query, signal }, { node }) => {
     const { state, limit, cursor } = query;
-    const items: PaymentRequest[] = [];
-    let last: string | undefined;
-    for await (const { cursor: place, request } of node.requests.list({ state, after: cursor, signal })) {
-      if (items.length === limit) return { items, next: last };
-      items.push(paymentRequestOf(request));
-      last = place;
-    }
-    return { items };
+    const page = await node.requests.page({ state, after: cursor, limit, signal });
+    const items = page.items.map(({ request }) => paymentRequestOf(request));
+    return { items, ...(page.next !== undefined && { next: page.next }) };
   },
 
   request: async ({ params }, { node }) => paymentRequestOf(await node.requests.get(params.paymentHash)),

@@ -22,6 +22,10 @@ import { Turns } from "./turns.ts";
 const MAX_LIFETIME_SECONDS = 31_536_000;
 const DEFAULT_LIFETIME_SECONDS = 3_600;
 const MAX_LABEL_LENGTH = 64;
+/** Requests read for one page, whatever of them it shows. */
+export const MAX_READ = 2_000;
+/** Requests asked for at once by whoever reads all. */
+const PAGE = 100;
 /** Requests being made at once: each waits for one synced write. */
 const MAX_MAKING = 10_000;
 
@@ -47,6 +51,16 @@ export interface ListRequestsOptions {
   /** A `cursor` of this list: goes on behind it. */
   readonly after?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+interface ListedRequest {
+  readonly cursor: string;
+  readonly request: MadeRequest;
+}
+
+export interface RequestPage {
+  readonly items: readonly ListedRequest[];
+  readonly next?: string | undefined;
 }
 
 export interface RequestsInit {
@@ -107,19 +121,41 @@ export class Requests {
     return this.get(hash);
   }
 
-  /** Requests of ours, newest first, read one by one. `cursor` names the place behind it. */
-  async *list(
-    options: ListRequestsOptions = {},
-  ): AsyncGenerator<{ readonly cursor: string; readonly request: MadeRequest }> {
-    const { state, after, signal } = options;
+  /** Requests of ours, newest first, read page by page. `cursor` names the place behind it. */
+  async *list(options: ListRequestsOptions = {}): AsyncGenerator<ListedRequest> {
+    for (let { after } = options; ; ) {
+      const { items, next } = await this.page({ ...options, after, limit: PAGE });
+      yield* items;
+      if (next === undefined) return;
+      after = next;
+    }
+  }
+
+  /**
+   * At most `limit` requests of ours, newest first, and where the rest is: `next` is absent at the end. So much is read
+   * and no more, so a page of a state that few are in may be short, or empty. Rejects with `cursor_invalid`.
+   */
+  async page({
+    state,
+    after,
+    signal,
+    limit,
+  }: ListRequestsOptions & { readonly limit: number }): Promise<RequestPage> {
     if (after !== undefined && !/^[0-9a-f]{12}0x[0-9a-f]{32}$/.test(after)) {
       throw new NodeError({ code: "cursor_invalid", fields: { cursor: after.slice(0, 64) } });
     }
+    const items: ListedRequest[] = [];
+    let read = 0;
+    let last: string | undefined;
     const { records } = this.#init.context;
     for await (const { key } of records.list(NAMESPACE.byTime, { after, reverse: true, signal })) {
+      if (items.length === limit || read === MAX_READ) return { items, next: last };
       const request = await this.#read(key.slice(12));
-      if (state === undefined || request.state === state) yield { cursor: key, request };
+      if (state === undefined || request.state === state) items.push({ cursor: key, request });
+      read++;
+      last = key;
     }
+    return { items };
   }
 
   /** What a request string or URI says. Throws a coded error if it is none or not signed by its recipient. */
