@@ -6,7 +6,7 @@ import { ApiError } from "./error.ts";
 import type { Guard } from "./guard.ts";
 import type { Caller } from "./handler.ts";
 import type { Rates } from "./rates.ts";
-import type { Scope } from "./schema/accessToken.ts";
+import type { RouteScope } from "./schema/accessToken.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -15,7 +15,7 @@ declare module "fastify" {
   }
   interface FastifyContextConfig {
     /** What an access token must allow. Absent: anybody may call. */
-    scope?: Scope;
+    scope?: RouteScope;
     /** Not counted: whoever watches over the node must not be kept out by others' floods. */
     uncounted?: boolean;
     /** Answered before the node has started. */
@@ -70,7 +70,7 @@ function starting(waitsFor: string): ApiError {
 
 async function authorize(
   authorizer: Authorizer,
-  scope: Scope,
+  scope: RouteScope,
   request: FastifyRequest,
   rates: Rates,
 ): Promise<Caller> {

@@ -1,6 +1,6 @@
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
-import type { Scope } from "./schema/accessToken.ts";
+import type { RouteScope } from "./schema/accessToken.ts";
 
 /** Says who is behind an access token's secret. */
 export interface Authorizer {
@@ -8,7 +8,7 @@ export interface Authorizer {
    * Throws `unauthenticated` for a secret that is none, has expired or was revoked, and `scope_missing` for one that
    * does not allow `scope`. Must take as long for a wrong secret as for a right one.
    */
-  authorize(secret: string, scope: Scope): Caller | Promise<Caller>;
+  authorize(secret: string, scope: RouteScope): Caller | Promise<Caller>;
 }
 
 /** Longer than any secret of ours; nothing longer is hashed. */

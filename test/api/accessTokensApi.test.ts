@@ -80,9 +80,10 @@ function callOf(name: RouteName, ids: { id: string }): { path: string; body?: un
 }
 
 describe("a stolen token for small payments", () => {
-  it("is refused by every route but paying and freezing, before anything is looked at", async () => {
+  it("is refused by every route but paying, freezing and ending itself, before anything is looked at", async () => {
     const { secret, id } = await make(small());
-    const names = (Object.keys(ROUTES) as RouteName[]).filter((name) => ROUTES[name].scope !== "pay");
+    const open: RouteName[] = ["pay", "freeze", "revokeAccessToken"];
+    const names = (Object.keys(ROUTES) as RouteName[]).filter((name) => !open.includes(name));
     expect(names.length).toBeGreaterThan(30);
     for (const name of names) {
       const { path, body } = callOf(name, { id });
@@ -95,10 +96,28 @@ describe("a stolen token for small payments", () => {
         { scope },
       ]);
     }
-    expect(
-      (Object.keys(ROUTES) as RouteName[]).filter((name) => ROUTES[name].scope === "pay").sort(),
-    ).toEqual(["freeze", "pay"]);
   });
+
+  it.each([[["pay"]], [["receive"]], [["read"]]])(
+    "of the scopes %s ends itself and nothing else",
+    async (scopes) => {
+      const [own, other] = [await make({ ...small(), scopes }), await make(small())];
+      const end = (id: string) =>
+        alice.call(`/v1/access-tokens/${id}`, { method: "DELETE", token: own.secret });
+      for (const id of [other.id, other.parent, "nobody"])
+        expect((await end(id)).problem.code).toBe("not_found");
+      expect((await pay(other.secret, 1)).status).toBe(200);
+      expect((await end("self")).status).toBe(204);
+      expect((await end("self")).problem.code).toBe("unauthenticated");
+      expect((await pay(own.secret, 1)).problem.code).toBe("unauthenticated");
+      const again = await make({ ...small(), scopes });
+      const byName = await alice.call(`/v1/access-tokens/${again.id}`, {
+        method: "DELETE",
+        token: again.secret,
+      });
+      expect(byName.status).toBe(204);
+    },
+  );
 
   it("loses its budget and not a unit more, pays nobody else, and in nothing else", async () => {
     const { secret } = await make(small());

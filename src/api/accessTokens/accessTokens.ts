@@ -4,7 +4,7 @@ import type { Records } from "../../node/records.ts";
 import type { Authorizer } from "../authorizer.ts";
 import { ApiError } from "../error.ts";
 import type { Caller } from "../handler.ts";
-import type { Scope } from "../schema/accessToken.ts";
+import type { RouteScope } from "../schema/accessToken.ts";
 import { AccessToken, type StoredToken } from "./accessToken.ts";
 import { readSecret, writeSecret } from "./adminFile.ts";
 import { excessOver, flawOf, type Grant } from "./grant.ts";
@@ -56,13 +56,14 @@ export class AccessTokens implements Authorizer {
    * `scope_missing` for one that does not allow `scope`. What is looked up is a hash: how long that takes tells
    * nothing of any secret.
    */
-  authorize(secret: string, scope: Scope): Caller {
+  authorize(secret: string, scope: RouteScope): Caller {
     const token = this.#tree.byHash(hashOf(secret));
     const now = this.#seconds();
     if (token === undefined || token.endedAt(now) !== undefined) {
       throw new ApiError({ code: "unauthenticated", fields: {} });
     }
-    if (!token.scopes.includes(scope)) throw new ApiError({ code: "scope_missing", fields: { scope } });
+    if (scope !== "any" && !token.scopes.includes(scope))
+      throw new ApiError({ code: "scope_missing", fields: { scope } });
     if (now - (token.lastUsedAt ?? 0) >= USED_PRECISION) {
       token.lastUsedAt = now;
       this.#used.add(token);
@@ -95,11 +96,11 @@ export class AccessTokens implements Authorizer {
   }
 
   /**
-   * Ends a token and all made from it, from this call on; durable when it resolves. A token may end itself and those
-   * made from it, an admin any. Throws `not_found`, also for what the caller may not know of.
+   * Ends a token and all made from it, from this call on; durable when it resolves. A token may end itself (`self`) and
+   * those made from it, an admin any. Throws `not_found`, also for what the caller may not know of.
    */
   async revoke(caller: Caller, id: string): Promise<void> {
-    const token = this.get(caller, id);
+    const token = this.get(caller, id === "self" ? caller.accessTokenId : id);
     token.revokedAt ??= this.#seconds();
     await this.#write(token, true);
   }

@@ -7,6 +7,9 @@ export const Scope = z.enum(["read", "receive", "pay", "admin"]).meta({
 });
 export type Scope = z.infer<typeof Scope>;
 
+/** What a route asks of an access token; `any`: nothing but that it lives. */
+export type RouteScope = Scope | "any";
+
 /** What an access token may spend of one token of money. */
 export const Budget = SpendingCaps.extend({ total: PositiveAmount.optional() }).meta({ id: "Budget" });
 export type Budget = z.infer<typeof Budget>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AccessToken, CreateAccessTokenBody, CreatedAccessToken, type Scope } from "./accessToken.ts";
+import { AccessToken, CreateAccessTokenBody, CreatedAccessToken, type RouteScope } from "./accessToken.ts";
 import { StatementQuery, TrialBalance } from "./books.ts";
 import {
   Channel,
@@ -31,7 +31,7 @@ export interface Route {
   readonly path: string;
   readonly summary: string;
   /** What an access token must allow. */
-  readonly scope: Scope;
+  readonly scope: RouteScope;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
@@ -299,8 +299,8 @@ export const ROUTES = {
   revokeAccessToken: {
     method: "DELETE",
     path: "/v1/access-tokens/:id",
-    summary: "End an access token and all made from it",
-    scope: "read",
+    summary: "End an access token and all made from it; `self` is the caller's",
+    scope: "any",
     params: id,
     status: 204,
   },

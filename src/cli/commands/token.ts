@@ -79,7 +79,7 @@ export function registerToken(program: Command, run: Run): void {
     );
   token
     .command("revoke")
-    .argument("<id>")
+    .argument("<id>", "`self`: the one this command uses")
     .description("end one and all that were made from it")
     .action(
       run(async (shell, id: string) => {
