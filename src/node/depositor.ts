@@ -1,6 +1,6 @@
 import type { Outcome, Progress } from "../chain/intent.ts";
 import { orAborted } from "../chain/wait.ts";
-import { type ChannelId, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
+import { type ChannelId, type ChannelState, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
 import { Allowances, type Share } from "./allowances.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
@@ -12,6 +12,18 @@ interface DepositOptions {
   readonly onProgress?: ((progress: DepositProgress) => void) | undefined;
   /** Makes it one deposit for ever on this channel. Default: the total it leads to. */
   readonly name?: string | undefined;
+  /**
+   * Throws if a channel may not hold so much of our own money, base units. Asked in the channel's turn with everything
+   * counted that is on its way there, and not about a deposit that was begun before.
+   */
+  readonly assertAllowed?: ((ours: bigint) => void) | undefined;
+}
+
+/** A deposit whose transaction is on its way. */
+interface UnderWay {
+  readonly amount: bigint;
+  /** The chain's newest readings count it. */
+  isMined: boolean;
 }
 
 /** The native coin needs no allowance. */
@@ -23,6 +35,8 @@ export class Depositor {
   readonly #allowances: Allowances;
   /** Deposits in one channel go one after the other: two at once would aim at the same total, and be one. */
   readonly #lines = new Map<ChannelId, Promise<void>>();
+  /** By transaction: whoever waited for one may have given up, and the next be at work. */
+  readonly #underWay = new Map<string, UnderWay>();
 
   constructor(context: NodeContext) {
     this.#context = context;
@@ -58,11 +72,13 @@ export class Depositor {
     const { chain } = this.#context;
     const { channelId, state } = mailbox;
     const seen = chain.newestNumber();
+    const coming = this.#coming(channelId);
     const { newest } = await chain.read(channelId, state.terms.channel, options.signal);
     const before = newest.deposits[state.side];
     const id = `${channelId}/deposit/${options.name ?? before + amount}`;
     // Under way or over already, since before a crash or an abort: signed after its own approval, it needs no other.
     const joins = chain.pending().includes(id) || (await chain.knows(id));
+    if (!joins) options.assertAllowed?.(ownMoney(mailbox.state, before) + coming + amount);
     const share = joins ? NO_SHARE : await this.#share(mailbox, amount, options);
     const isOver = joins ? () => {} : this.#allowances.note(id);
     const submitted = this.#submit(mailbox, { id, amount }, share, options).finally(isOver);
@@ -71,6 +87,15 @@ export class Depositor {
     if (!outcome.ok) throw transactionFailed("deposit", outcome);
     chain.poke();
     return outcome.block.number <= seen ? before : before + amount;
+  }
+
+  /** What transactions that are not mined will bring into the channel. */
+  #coming(channelId: ChannelId): bigint {
+    let coming = 0n;
+    for (const [id, { amount, isMined }] of this.#underWay) {
+      if (!isMined && id.startsWith(`${channelId}/`)) coming += amount;
+    }
+    return coming;
   }
 
   async #share(
@@ -94,14 +119,23 @@ export class Depositor {
     const { chain, escrow, stopping } = this.#context;
     const { channel } = state.terms;
     const call = escrow.deposit(channel, participantOf(channel, state.side), amount);
+    const underWay: UnderWay = this.#underWay.get(id) ?? { amount, isMined: false };
+    this.#underWay.set(id, underWay);
     const told = (progress: Progress) => {
+      underWay.isMined = progress.stage === "mined" || progress.stage === "confirmed";
       if (progress.stage !== "waiting") share.signed();
       if (progress.stage === "mined" || progress.stage === "confirmed") share.spent();
       onProgress?.({ step: "deposit", channelId, progress });
     };
     return chain.submit({ id, ...call }, { signal: stopping, onProgress: told }).finally(() => {
+      this.#underWay.delete(id);
       share.signed();
       share.spent();
     });
   }
+}
+
+/** Our own money in a channel of which we have deposited `deposited`, as the ledger counts the rest now. */
+function ownMoney({ terms, side, sent, received }: ChannelState, deposited: bigint): bigint {
+  return deposited - terms.chain.withdrawn[side] + received.transferred - sent.transferred;
 }

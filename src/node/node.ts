@@ -1,13 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { PeerHost } from "../p2p/host.ts";
 import type { PeerSession } from "../p2p/session.ts";
-import {
-  type Address,
-  type ChannelId,
-  type ChannelState,
-  otherSide,
-  ZERO_ADDRESS,
-} from "../protocol/index.ts";
+import { type Address, type ChannelId, otherSide, ZERO_ADDRESS } from "../protocol/index.ts";
 import { decodeUpdate } from "../store/channelRecord.ts";
 import { updateRange } from "../store/keys.ts";
 import type { Backup } from "./backup/backup.ts";
@@ -183,14 +177,22 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   async deposit(channelId: ChannelId, amount: bigint, options: DepositOptions = {}): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
     const { peer, state } = mailbox;
-    this.#parts.spending.checkExposure(peer, state.terms.channel.token, ownMoney(state) + amount);
-    const signal = this.#signal(options.signal);
+    const { token } = state.terms.channel;
     const onProgress = unfailing(options.onProgress);
-    const { name } = options;
-    const total = await this.#parts.opener.depositor.deposit(mailbox, amount, { signal, onProgress, name });
+    const signal = this.#signal(options.signal);
+    const total = await this.#parts.opener.depositor.deposit(mailbox, amount, {
+      signal,
+      onProgress,
+      name: options.name,
+      assertAllowed: (ours) => this.#parts.spending.checkExposure(peer, token, ours),
+    });
     onProgress({ step: "crediting", channelId });
     const { side } = mailbox.state;
-    await mailbox.until(({ terms }) => terms.credited.deposits[side] >= total, signal);
+    // The other side may have read the chain before this one.
+    await mailbox.until(
+      ({ terms }) => terms.credited.deposits[side] >= total && terms.chain.deposits[side] >= total,
+      signal,
+    );
   }
 
   /**
@@ -318,10 +320,4 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     const { stopping } = this.#parts.context;
     return signal === undefined ? stopping : AbortSignal.any([stopping, signal]);
   }
-}
-
-/** Our own money in a channel, as the ledger counts it now. */
-function ownMoney({ terms, side, sent, received }: ChannelState): bigint {
-  const { deposits, withdrawn } = terms.chain;
-  return deposits[side] - withdrawn[side] + received.transferred - sent.transferred;
 }

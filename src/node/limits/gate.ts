@@ -171,23 +171,24 @@ export class SpendingGate {
 
   /** Most of our own money in one channel; undefined: any. */
   exposureLimit(peer: Address, token: Address): bigint | undefined {
-    const [node, ofPeer] = [
-      this.#policy.ofNode(token)?.perChannel,
-      this.#policy.ofPeer(peer, token)?.perChannel,
-    ];
-    return node === undefined || (ofPeer !== undefined && ofPeer < node) ? ofPeer : node;
+    return this.#exposure(peer, token)?.limit;
   }
 
   /** Throws `limit_exceeded` when a channel would hold more of our own money than the policy allows. */
   checkExposure(peer: Address, token: Address, ours: bigint): void {
-    for (const [rule, limits] of [
-      ["node.perChannel", this.#policy.ofNode(token)],
-      ["peer.perChannel", this.#policy.ofPeer(peer, token)],
-    ] as const) {
-      const limit = limits?.perChannel;
-      if (limit === undefined || ours <= limit) continue;
-      throw new NodeError({ code: "limit_exceeded", fields: { rule, limit, spent: ours, amount: 0n } });
+    const most = this.#exposure(peer, token);
+    if (most === undefined || ours <= most.limit) return;
+    throw new NodeError({ code: "limit_exceeded", fields: { ...most, spent: ours, amount: 0n } });
+  }
+
+  /** The tighter of the two rules. */
+  #exposure(peer: Address, token: Address): { readonly rule: string; readonly limit: bigint } | undefined {
+    const node = this.#policy.ofNode(token)?.perChannel;
+    const ofPeer = this.#policy.ofPeer(peer, token)?.perChannel;
+    if (ofPeer !== undefined && (node === undefined || ofPeer < node)) {
+      return { rule: "peer.perChannel", limit: ofPeer };
     }
+    return node === undefined ? undefined : { rule: "node.perChannel", limit: node };
   }
 
   /**

@@ -138,6 +138,63 @@ describe("the node's limits", () => {
     ).rejects.toMatchObject({ code: "limit_exceeded" });
   });
 
+  describe("of our own money in one channel", () => {
+    const deposit = (amount: bigint, options: Parameters<typeof alice.node.deposit>[2] = {}) =>
+      alice.node.deposit(channelId, amount, options);
+    const deposited = async () => (await alice.node.channel(channelId)).deposits[0];
+    /** Room for a deposit of 1,000 and no more. */
+    const limitTo1000 = async () => {
+      const { deposits, withdrawn, sent, received } = await alice.node.channel(channelId);
+      const own = deposits[0] - withdrawn[0] + received - sent;
+      await spending().setPolicy({ ...NONE, node: [{ token, perChannel: own + 1_000n }] });
+    };
+
+    it("bind deposits that come together", async () => {
+      await limitTo1000();
+      const before = await deposited();
+      const all = await Promise.allSettled([deposit(600n), deposit(600n), deposit(600n)]);
+      const refused = all.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+      expect(refused).toHaveLength(2);
+      for (const reason of refused) expect(reason).toMatchObject({ code: "limit_exceeded" });
+      expect((await deposited()) - before).toBe(600n);
+    });
+
+    it("count a deposit once that is asked for again", async () => {
+      await limitTo1000();
+      const before = await deposited();
+      for (let i = 0; i < 3; i++) await deposit(1_000n, { name: "once" });
+      expect((await deposited()) - before).toBe(1_000n);
+      await expect(deposit(1n)).rejects.toMatchObject({ code: "limit_exceeded" });
+    });
+
+    it("count a deposit that is under way though nobody waits for it any more", async () => {
+      await limitTo1000();
+      const before = await deposited();
+      await world.chain.provider.send("evm_setAutomine", [false]);
+      try {
+        const sent = Promise.withResolvers<void>();
+        const giveUp = new AbortController();
+        const first = deposit(600n, {
+          name: "given up",
+          signal: giveUp.signal,
+          onProgress: ({ step, progress }) => {
+            if (step === "approve") void world.chain.provider.send("evm_mine", []);
+            if (step === "deposit" && progress?.stage === "sent") sent.resolve();
+          },
+        });
+        await sent.promise;
+        giveUp.abort(new Error("enough"));
+        await expect(first).rejects.toThrow("enough");
+        await expect(deposit(600n)).rejects.toMatchObject({ code: "limit_exceeded" });
+      } finally {
+        await world.chain.provider.send("evm_setAutomine", [true]);
+        await world.chain.provider.send("evm_mine", []);
+      }
+      await deposit(600n, { name: "given up" });
+      expect((await deposited()) - before).toBe(600n);
+    });
+  });
+
   it("two of one thing are refused: nobody could say which counts", async () => {
     const node = [
       { token, perHour: 1n },
