@@ -2,9 +2,12 @@ import { usage } from "./exitCodes.ts";
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3_600, d: 86_400, w: 604_800 };
 
+/** A span of time as people write it. */
+export const SPAN = /^([1-9][0-9]{0,8})\s*(s|min|h|d|w)$/;
+
 /** `90s`, `15min`, `12h`, `30d`, `2w` in seconds. */
 export function parseSpan(text: string): number {
-  const match = /^([1-9][0-9]{0,8})\s*(s|min|h|d|w)$/.exec(text.trim());
+  const match = SPAN.exec(text.trim());
   if (match === null) throw usage(`"${text}" is no span of time`, "Write it as 90s, 15min, 12h, 30d or 2w.");
   return Number(match[1]) * UNITS[match[2]!]!;
 }

@@ -261,7 +261,11 @@ export class Opener {
 
   /** What we promise to deposit: to strangers only while few enough hold such promises. */
   #matching({ requestedDeposit, channel }: OpenChannelMessage, { remote }: PeerSession): bigint {
-    const matching = this.#policy.mostMatchingDeposit ?? 0n;
+    const { mostMatchingDeposit = 0n } = this.#policy;
+    const matching =
+      typeof mostMatchingDeposit === "bigint"
+        ? mostMatchingDeposit
+        : (mostMatchingDeposit[channel.token] ?? 0n);
     const exposure = this.#exposureLimit(remote.signer, channel.token) ?? matching;
     const most = exposure < matching ? exposure : matching;
     if (this.pledges.size >= MAX_PLEDGED && !this.#channels.hasFunded(remote.signer)) return 0n;

@@ -10,8 +10,11 @@ export interface OpenPolicy {
   readonly challengePeriod?: { readonly least: number; readonly most: number };
   /** Least the opener must deposit, in the token's base unit. Default 0. */
   readonly leastDeposit?: bigint;
-  /** Most this node deposits when the opener asks it to, per channel. Default 0: it only receives. */
-  readonly mostMatchingDeposit?: bigint;
+  /**
+   * Most this node deposits when the opener asks it to, per channel: in whatever token, or by token, and then nothing in
+   * the others. Default 0: it only receives.
+   */
+  readonly mostMatchingDeposit?: bigint | Readonly<Partial<Record<Address, bigint>>>;
   /** Channels of one peer that wait for their first deposit. Default 16: each costs one record. */
   readonly pendingPerPeer?: number;
 }

@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfiguration } from "../../src/cli/config/load.ts";
+import { nodeOptionsOf } from "../../src/cli/config/nodeOptions.ts";
 import { DEFAULT_DATA_DIR, SETTINGS, variableOf } from "../../src/cli/config/settings.ts";
 
 let directory: string;
@@ -64,5 +66,53 @@ describe("settings", () => {
   it("have one variable each", () => {
     const variables = Object.values(SETTINGS).map(({ key }) => variableOf(key));
     expect(new Set(variables).size).toBe(variables.length);
+  });
+});
+
+describe("what of others' channels is taken", () => {
+  const NATIVE = `0x${"00".repeat(20)}`;
+  const base = {
+    RIVULET_CHAIN_NAME: "base",
+    RIVULET_CHAIN_RPC: "https://rpc.example",
+    RIVULET_CHAIN_ESCROW: `0x${"e5".repeat(20)}`,
+    RIVULET_CONFIG: "none.toml",
+  };
+  const policy = async (env: Record<string, string>) => {
+    const { settings } = await loadConfiguration({ flags: {}, env: { ...base, ...env } });
+    return nodeOptionsOf(settings, "", pino({ level: "silent" })).policy!;
+  };
+
+  it("is the default where nothing is said, and a second's challenge on development chains", async () => {
+    expect(await policy({})).toEqual({
+      challengePeriod: { least: 3_600, most: 2_592_000 },
+      mostMatchingDeposit: {},
+    });
+    expect((await policy({ RIVULET_CHAIN_NAME: "hardhat" })).challengePeriod!.least).toBe(1);
+  });
+
+  it("has bounds of the challenge period as spans, and amounts by token", async () => {
+    const USDC = "0x833589fcd6edb6e08f4c7c32d4f71b54bda02913";
+    const other = `0x${"Ab".repeat(20)}`;
+    expect(
+      await policy({
+        RIVULET_PEERS_LEAST_CHALLENGE_PERIOD: "12h",
+        RIVULET_PEERS_MOST_CHALLENGE_PERIOD: "2w",
+        RIVULET_PEERS_MATCH_DEPOSITS: `0.05 ETH, 20 usdc, 7 ${other}`,
+      }),
+    ).toEqual({
+      challengePeriod: { least: 43_200, most: 1_209_600 },
+      mostMatchingDeposit: { [NATIVE]: 5n * 10n ** 16n, [USDC]: 20_000_000n, [other.toLowerCase()]: 7n },
+    });
+  });
+
+  it.each([
+    [{ RIVULET_PEERS_LEAST_CHALLENGE_PERIOD: "3600" }, "a span of time"],
+    [{ RIVULET_PEERS_LEAST_CHALLENGE_PERIOD: "31d" }, "is above peers.most_challenge_period"],
+    [{ RIVULET_PEERS_MOST_CHALLENGE_PERIOD: "31d" }, "is above 30d"],
+    [{ RIVULET_PEERS_MATCH_DEPOSITS: "5" }, "which token"],
+    [{ RIVULET_PEERS_MATCH_DEPOSITS: "5 NOSUCH" }, "no token is known"],
+    [{ RIVULET_PEERS_MATCH_DEPOSITS: `0.5 0x${"ab".repeat(20)}` }, "base units has 0 decimals"],
+  ])("is refused as %j", async (env, said) => {
+    await expect(policy(env)).rejects.toThrow(said);
   });
 });

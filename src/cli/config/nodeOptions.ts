@@ -3,10 +3,12 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import type { ApiOptions } from "../../api/options.ts";
 import { type ChainPreset, chainPreset, chainPresets } from "../../chain/presets.ts";
-import type { NodeOptions } from "../../node/index.ts";
-import type { Address } from "../../protocol/index.ts";
-import { parseUnits } from "../amounts.ts";
+import type { NodeOptions, OpenPolicy } from "../../node/index.ts";
+import { DEFAULT_CHALLENGE_PERIODS } from "../../node/options.ts";
+import { type Address, MAX_CHALLENGE_PERIOD } from "../../protocol/index.ts";
+import { NATIVE, parseUnits, splitAmount } from "../amounts.ts";
 import { usage } from "../exitCodes.ts";
+import { parseSpan } from "../when.ts";
 import type { Settings } from "./settings.ts";
 
 export const KEYSTORE = "keystore.json";
@@ -31,7 +33,7 @@ export function chainOf({ chain }: Settings): {
 /** What a node is started with. Throws for what is missing, and names it. */
 export function nodeOptionsOf(settings: Settings, mnemonic: string, log: Logger): NodeOptions {
   const { chainId, preset } = chainOf(settings);
-  const { rpc, escrow, dataDir, maxFee, acceptTokens, proofCopy, announce } = settings;
+  const { rpc, escrow, dataDir, maxFee, proofCopy, announce } = settings;
   if (rpc.length === 0)
     throw usage("no RPC server is configured", "Set chain.rpc to the URL of one, or of several.");
   if (escrow === undefined)
@@ -49,15 +51,50 @@ export function nodeOptionsOf(settings: Settings, mnemonic: string, log: Logger)
     confirmations: settings.confirmations ?? preset?.confirmations ?? 12,
     staleAfter: preset?.staleAfter ?? 600,
     ...(maxFee !== undefined && { fees: { ceiling: parseUnits(maxFee, GWEI) } }),
-    policy: {
-      ...(acceptTokens !== undefined && { tokens: acceptTokens as Address[] }),
-      // Development chains travel in time; nobody waits an hour there.
-      ...(isDevelopment && { challengePeriod: { least: 1, most: 30 * 24 * 3600 } }),
-    },
+    policy: policyOf(settings, preset),
     ...(isDevelopment && { poll: { least: 100, most: 1_000 } }),
     ...(proofCopy !== undefined && { proofCopy: { directory: proofCopy } }),
     log,
   };
+}
+
+/** What of others' channels is taken. */
+function policyOf(settings: Settings, preset: ChainPreset | undefined): OpenPolicy {
+  const { acceptTokens, matchDeposits, leastChallengePeriod, mostChallengePeriod } = settings;
+  // Development chains travel in time; nobody waits an hour there.
+  const ownLeast = preset?.staleAfter === "never" ? 1 : DEFAULT_CHALLENGE_PERIODS.least;
+  const least = leastChallengePeriod === undefined ? ownLeast : parseSpan(leastChallengePeriod);
+  const most =
+    mostChallengePeriod === undefined ? DEFAULT_CHALLENGE_PERIODS.most : parseSpan(mostChallengePeriod);
+  if (most > MAX_CHALLENGE_PERIOD)
+    throw usage("peers.most_challenge_period is above 30d", "The escrow allows 30d.");
+  if (least > most) throw usage("peers.least_challenge_period is above peers.most_challenge_period");
+  return {
+    ...(acceptTokens !== undefined && { tokens: acceptTokens as Address[] }),
+    challengePeriod: { least, most },
+    mostMatchingDeposit: Object.fromEntries(matchDeposits.map((text) => matchOf(text, preset))),
+  };
+}
+
+/** No node runs yet that could ask a contract for its decimals: only the chain's own names have any. */
+function matchOf(text: string, preset: ChainPreset | undefined): [Address, bigint] {
+  const { number, symbol } = splitAmount(text);
+  if (symbol === undefined) throw usage(`peers.match_deposits: which token is "${text}" in?`);
+  const address = symbol.toLowerCase();
+  if (/^0x[0-9a-f]{40}$/.test(address)) {
+    return [address as Address, parseUnits(number, { token: address, symbol: "base units", decimals: 0 })];
+  }
+  const native = { symbol: preset?.nativeSymbol ?? "ETH", address: NATIVE, decimals: 18 };
+  const units = [native, ...(preset?.tokens ?? [])];
+  const unit = units.find((one) => one.symbol.toUpperCase() === symbol.toUpperCase());
+  if (unit === undefined) {
+    throw usage(
+      `peers.match_deposits: no token is known as "${symbol}"`,
+      `Known on this chain: ${units.map((one) => one.symbol).join(", ")}. Others are named by address, with a whole number of base units.`,
+    );
+  }
+  const token = unit.address.toLowerCase() as Address;
+  return [token, parseUnits(number, { token, symbol: unit.symbol, decimals: unit.decimals })];
 }
 
 const GWEI = { token: "", symbol: "gwei", decimals: 9 };

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { z } from "zod";
+import { SPAN } from "../when.ts";
 
 /** Where things lie when nothing else is said: the XDG directories, or what the platform has instead. */
 const PATHS = envPaths("rivulet", { suffix: "" });
@@ -28,6 +29,7 @@ const address = z
   .regex(/^0x[0-9a-fA-F]{40}$/, "an address: 0x and 40 hex digits")
   .transform((value) => value.toLowerCase());
 const path = text.transform((value) => value.replace(/^~(?=\/|$)/, homedir()));
+const span = z.string().trim().regex(SPAN, "a span of time, for example 90s, 15min, 12h, 30d or 2w");
 const gwei = z.coerce.string().regex(/^(0|[1-9][0-9]*)(\.[0-9]{1,9})?$/, "gwei, for example 50 or 0.25");
 
 export const SETTINGS = {
@@ -62,6 +64,21 @@ export const SETTINGS = {
     help: "multiaddrs to tell others, behind a NAT",
   },
   acceptTokens: { key: "peers.tokens", schema: list.optional(), help: "tokens others may open channels in" },
+  leastChallengePeriod: {
+    key: "peers.least_challenge_period",
+    schema: span.optional(),
+    help: "shortest challenge period of channels others may open",
+  },
+  mostChallengePeriod: {
+    key: "peers.most_challenge_period",
+    schema: span.optional(),
+    help: "longest challenge period of channels others may open",
+  },
+  matchDeposits: {
+    key: "peers.match_deposits",
+    schema: list.default([]),
+    help: "most to deposit where a peer that opens a channel asks for it, by token",
+  },
   proofCopy: { key: "proof_copy", schema: path.optional(), help: "second place for incoming proofs" },
   apiHost: { key: "api.host", schema: text.default("127.0.0.1"), help: "where the API listens" },
   apiPort: { key: "api.port", schema: port.default(9742), help: "0: the system chooses" },
