@@ -37,6 +37,7 @@ import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./
 import { Overview } from "./overview.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { Peers } from "./peers.ts";
+import { checkPeerTls } from "./peerTls.ts";
 import { Quotes } from "./quotes.ts";
 import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
@@ -79,6 +80,7 @@ export async function prepareNode(options: NodeOptions, seams: NodeSeams = {}): 
   options.signal?.throwIfAborted();
   const log = options.log ?? pino({ level: "silent" });
   const { urls, fees } = chainOptionsOf(options);
+  checkPeerTls(options);
   const crypto = await createCrypto({ ...(options.crypto && { prefer: options.crypto }), log });
   const keys = deriveKeys(options.mnemonic, options.accountIndex);
   const database = closedOnce(await openDatabase(options.directory, seams.database));
@@ -275,6 +277,7 @@ function createHost(
     crypto,
     listen: options.listen ?? ["/ip4/127.0.0.1/tcp/0"],
     ...(options.announce && { announce: options.announce }),
+    tls: options.peerTls,
     isKnown: (remote) => parts().channels.hasFunded(remote),
     log,
     handlers: {

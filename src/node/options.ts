@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { FeePolicy } from "../chain/fees.ts";
+import type { TlsIdentity } from "../p2p/peerHost.ts";
 import { type Address, MAX_CHALLENGE_PERIOD } from "../protocol/index.ts";
 
 /** What this node accepts from others; everything else is refused with a code. */
@@ -39,6 +40,8 @@ export interface NodeOptions {
   readonly listen?: readonly string[];
   /** Multiaddrs to tell others instead, where those it listens on cannot be reached from outside. Default: those. */
   readonly announce?: readonly string[];
+  /** Certificate chain and key, PEM, for the `/tls/ws` addresses it listens on: what pages in browsers dial. */
+  readonly peerTls?: TlsIdentity;
   /** Blocks until a deposit counts. Default 12; 1 is for chains that mine on demand. */
   readonly confirmations?: number;
   /** Sign no payment while the newest block is older than this many seconds. Default 600; `"never"` for chains that mine on demand. */

@@ -46,7 +46,7 @@ export async function createPeerHost(init: PeerHostInit): Promise<PeerHost> {
   };
   const gate = new Gate(limits);
   const network = await createNetwork(
-    { privateKey, listen: init.listen, announce: init.announce ?? [] },
+    { privateKey, listen: init.listen, announce: init.announce ?? [], tls: init.tls },
     gate,
     limits,
   );

@@ -8,6 +8,7 @@ import { createLibp2p } from "libp2p";
 import type { Gate } from "./gate.ts";
 import { leanNoise } from "./leanNoise.ts";
 import type { PeerLimits } from "./limits.ts";
+import type { TlsIdentity } from "./peerHost.ts";
 
 /** The peer protocol (`wire/rivulet.proto`); the number changes when old peers could not even refuse each other. */
 export const RIVULET_PROTOCOL = "/rivulet/1.0.0";
@@ -18,6 +19,7 @@ export function createNetwork(
     readonly privateKey: PrivateKey;
     readonly listen: readonly string[];
     readonly announce: readonly string[];
+    readonly tls: TlsIdentity | undefined;
   },
   gate: Gate,
   limits: PeerLimits,
@@ -26,7 +28,18 @@ export function createNetwork(
     start: false,
     privateKey: init.privateKey,
     addresses: { listen: [...init.listen], announce: [...init.announce] },
-    transports: [tcp(), webSockets({ maxBufferedAmount: limits.sendMarkBytes, http: webSocketHttp(limits) })],
+    transports: [
+      tcp(),
+      webSockets({
+        maxBufferedAmount: limits.sendMarkBytes,
+        http: webSocketHttp(limits),
+        https: {
+          ...webSocketHttp(limits),
+          handshakeTimeout: limits.upgradeMs,
+          ...(init.tls && { cert: init.tls.certificate, key: init.tls.key }),
+        },
+      }),
+    ],
     connectionEncrypters: [leanNoise()],
     streamMuxers: [
       yamux({

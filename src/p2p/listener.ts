@@ -1,3 +1,4 @@
+import type { Server as SecureServer } from "node:https";
 import type { Server, Socket } from "node:net";
 import type { Libp2p } from "@libp2p/interface";
 
@@ -10,25 +11,36 @@ import type { Libp2p } from "@libp2p/interface";
  */
 export function guardRawSockets(network: Libp2p, timeoutMs: number): () => void {
   const sockets = new Set<Socket>();
-  for (const server of serversOf(network)) {
+  const bound = (socket: Socket) => socket.setTimeout(timeoutMs, () => socket.destroy());
+  for (const { server, https } of listenersOf(network)) {
     server.prependListener("connection", (socket: Socket) => {
       sockets.add(socket);
       socket.on("close", () => sockets.delete(socket));
-      socket.setTimeout(timeoutMs, () => socket.destroy());
+      bound(socket);
     });
+    // Under TLS the socket itself never sees a byte again, and its timeout would end a living session. The handshake
+    // has a bound of its own, and what comes out of it gets the timeout anew.
+    https?.prependListener("connection", (socket: Socket) => socket.setTimeout(0));
+    https?.prependListener("secureConnection", bound);
   }
   return () => {
     for (const socket of sockets) socket.destroy();
   };
 }
 
-/** libp2p does not hand out its listeners; their servers are found by shape, and a test notices if that ends. */
-function serversOf(network: Libp2p): Server[] {
+interface WebSocketListener {
+  readonly server: Server;
+  /** Of `/tls/ws` addresses. */
+  readonly https?: SecureServer;
+}
+
+/** libp2p does not hand out its listeners; they are found by shape, and a test notices if that ends. */
+function listenersOf(network: Libp2p): WebSocketListener[] {
   const { components } = network as unknown as {
     components?: { transportManager?: { getListeners?: () => readonly object[] } };
   };
   const listeners = components?.transportManager?.getListeners?.() ?? [];
-  return listeners
-    .filter((listener) => "wsServer" in listener && "server" in listener)
-    .map((listener) => (listener as unknown as { server: Server }).server);
+  return listeners.filter(
+    (listener): listener is WebSocketListener => "wsServer" in listener && "server" in listener,
+  );
 }

@@ -21,6 +21,12 @@ export interface PeerHandlers {
   onSessionClosed(session: PeerSession, reason: PeerError): void;
 }
 
+/** Certificate chain and key, PEM. */
+export interface TlsIdentity {
+  readonly certificate: string | Buffer;
+  readonly key: string | Buffer;
+}
+
 export interface PeerHostInit {
   /** 32 bytes: the seed of the Ed25519 key that becomes the peer id (`NodeKeys.peerSeed`). */
   readonly peerSeed: Uint8Array;
@@ -30,10 +36,12 @@ export interface PeerHostInit {
   readonly chainId: bigint;
   readonly escrow: Address;
   readonly crypto: Crypto;
-  /** Multiaddrs to listen on: `/ip4/…/tcp/…` and `/ip4/…/tcp/…/ws`. */
+  /** Multiaddrs to listen on: `/ip4/…/tcp/…`, `/ip4/…/tcp/…/ws` and `/ip4/…/tcp/…/tls/ws`. */
   readonly listen: readonly string[];
   /** Multiaddrs to tell others instead of those. */
   readonly announce?: readonly string[];
+  /** What `/tls/ws` addresses are listened on with. */
+  readonly tls?: TlsIdentity | undefined;
   /** Protocol extensions this node speaks. */
   readonly features?: readonly string[];
   readonly limits?: Partial<PeerLimits>;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfiguration } from "../../src/cli/config/load.ts";
-import { nodeOptionsOf } from "../../src/cli/config/nodeOptions.ts";
+import { nodeOptionsOf, peerTlsOf } from "../../src/cli/config/nodeOptions.ts";
 import { DEFAULT_DATA_DIR, SETTINGS, variableOf } from "../../src/cli/config/settings.ts";
 
 let directory: string;
@@ -114,5 +114,18 @@ describe("what of others' channels is taken", () => {
     [{ RIVULET_PEERS_MATCH_DEPOSITS: `0.5 0x${"ab".repeat(20)}` }, "base units has 0 decimals"],
   ])("is refused as %j", async (env, said) => {
     await expect(policy(env)).rejects.toThrow(said);
+  });
+});
+
+describe("TLS for peers", () => {
+  it.each([
+    [{ RIVULET_PEERS_TLS_CERT: "/cert.pem" }, "TLS needs both peers.tls_cert and peers.tls_key"],
+    [
+      { RIVULET_PEERS_TLS_CERT: "/no/cert.pem", RIVULET_PEERS_TLS_KEY: "/no/key.pem" },
+      "cannot be read (ENOENT)",
+    ],
+  ])("is refused as %j", async (env, said) => {
+    const { settings } = await loadConfiguration({ flags: {}, env: { ...env, RIVULET_CONFIG: "none.toml" } });
+    await expect(peerTlsOf(settings)).rejects.toThrow(said);
   });
 });

@@ -1,6 +1,9 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { EXIT } from "../../src/cli/exitCodes.ts";
 import { FaultProxy } from "../chain/support/faultProxy.ts";
@@ -96,6 +99,29 @@ describe("a start with a wrong setting", () => {
     expect(ran.err).toContain(said);
     expect(ran.code).toBe(2);
   });
+});
+
+describe("a daemon with a certificate for its peers", () => {
+  it("listens for WebSockets over TLS", async () => {
+    const [key, certificate] = [join(root, "key.pem"), join(root, "cert.pem")];
+    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    const files = ["-keyout", key, "-out", certificate, "-subj", "/CN=localhost"];
+    execFileSync("openssl", ["req", "-x509", ...curve, ...files], { stdio: "ignore" });
+    const listen = { RIVULET_PEERS_LISTEN: "/ip4/127.0.0.1/tcp/0/tls/ws" };
+    const without = await operator.with(listen, "start");
+    expect(without.err).toContain("needs a certificate");
+    expect(without.code).toBe(2);
+    const tls = { RIVULET_PEERS_TLS_CERT: certificate, RIVULET_PEERS_TLS_KEY: key };
+    const { out } = operator.launch({ ...listen, ...tls });
+    await vi.waitUntil(() => out().includes("\n}"), { timeout: 30_000 });
+    const [address] = JSON.parse(out()).addresses;
+    const port = Number(/tcp\/([0-9]+)\/tls\/ws\/p2p/.exec(address)![1]);
+    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    await once(socket, "secureConnect");
+    expect(socket.getPeerCertificate().subject.CN).toBe("localhost");
+    socket.destroy();
+    expect(await operator.stop()).toBe(0);
+  }, 60_000);
 });
 
 describe("a daemon whose disk fills up", () => {

@@ -6,7 +6,7 @@ import { PinoPretty } from "pino-pretty";
 import { type Daemon, startDaemon } from "../../api/daemon.ts";
 import { VERSION } from "../../api/version.ts";
 import { backedUpConfig } from "../config/backedUp.ts";
-import { apiOptionsOf, nodeOptionsOf } from "../config/nodeOptions.ts";
+import { apiOptionsOf, nodeOptionsOf, peerTlsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
 import { CliError, EXIT, usage } from "../exitCodes.ts";
 import { openKeystore, unlock } from "../keystore.ts";
@@ -58,7 +58,11 @@ async function runNode(shell: Shell): Promise<void> {
   const { mnemonic } = await unlock(shell);
   const log = loggerOf(settings);
   const options = {
-    node: { ...nodeOptionsOf(settings, mnemonic, log), signal: shell.signal },
+    node: {
+      ...nodeOptionsOf(settings, mnemonic, log),
+      ...(await peerTlsOf(settings)),
+      signal: shell.signal,
+    },
     api: await apiOptionsOf(settings),
     version: VERSION,
     backup: { openKeystore: openKeystore(settings), config: backedUpConfig(shell.configuration) },

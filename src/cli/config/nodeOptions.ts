@@ -100,14 +100,7 @@ function matchOf(text: string, preset: ChainPreset | undefined): [Address, bigin
 const GWEI = { token: "", symbol: "gwei", decimals: 9 };
 
 export async function apiOptionsOf({ api }: Settings): Promise<ApiOptions> {
-  const { tlsCert, tlsKey } = api;
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw usage("TLS needs both api.tls_cert and api.tls_key");
-  }
-  const tls =
-    tlsCert === undefined
-      ? undefined
-      : { certificate: await pem("api.tls_cert", tlsCert), key: await pem("api.tls_key", tlsKey!) };
+  const tls = await tlsOf("api", api.tlsCert, api.tlsKey);
   return {
     host: api.host,
     port: api.port,
@@ -116,6 +109,25 @@ export async function apiOptionsOf({ api }: Settings): Promise<ApiOptions> {
     origins: api.origins,
     metricsPublic: api.metricsPublic,
     ...(tls && { tls }),
+  };
+}
+
+/** What peers' WebSockets are encrypted with. */
+export async function peerTlsOf({
+  peersTlsCert,
+  peersTlsKey,
+}: Settings): Promise<Pick<NodeOptions, "peerTls">> {
+  const peerTls = await tlsOf("peers", peersTlsCert, peersTlsKey);
+  return peerTls === undefined ? {} : { peerTls };
+}
+
+async function tlsOf(table: string, certificate: string | undefined, key: string | undefined) {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined)
+    throw usage(`TLS needs both ${table}.tls_cert and ${table}.tls_key`);
+  return {
+    certificate: await pem(`${table}.tls_cert`, certificate),
+    key: await pem(`${table}.tls_key`, key),
   };
 }
 

@@ -63,6 +63,12 @@ export const SETTINGS = {
     schema: list.default([]),
     help: "multiaddrs to tell others, behind a NAT",
   },
+  peersTlsCert: {
+    key: "peers.tls_cert",
+    schema: path.optional(),
+    help: "certificate chain for /tls/ws addresses, PEM",
+  },
+  peersTlsKey: { key: "peers.tls_key", schema: path.optional(), help: "its key, PEM" },
   acceptTokens: { key: "peers.tokens", schema: list.optional(), help: "tokens others may open channels in" },
   leastChallengePeriod: {
     key: "peers.least_challenge_period",
