@@ -1,13 +1,12 @@
 import { access, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { Eth } from "../../chain/eth.ts";
-import { Rpc } from "../../chain/rpc.ts";
 import { ApiProblem } from "../../client/problem.ts";
 import { formatUnits } from "../amounts.ts";
 import { chainOf, DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
 import { EXIT } from "../exitCodes.ts";
 import type { Run } from "../run.ts";
+import { type Check, checkServer } from "../serverCheck.ts";
 import type { Shell } from "../shell.ts";
 import { spanText } from "../text.ts";
 import { isUnknown } from "./status.ts";
@@ -18,20 +17,8 @@ Examples:
   $ rivulet doctor --json | jq '.checks[] | select(.state != "ok")'
 `;
 
-type State = "ok" | "warn" | "fail";
-
-interface Check {
-  readonly name: string;
-  readonly state: State;
-  readonly detail: string;
-  readonly action?: string;
-}
-
-/** How long a server or the node may keep the doctor waiting. */
+/** How long the node may keep the doctor waiting. */
 const PATIENCE_MS = 5_000;
-
-/** Seconds by which this machine's clock and the chain's newest block may differ on a live chain. */
-const SKEW = 120;
 
 /** Bytes below which a disk is nearly full. */
 const LOW_DISK = 1_000_000_000n;
@@ -121,50 +108,8 @@ async function disk({ settings }: Shell): Promise<Check[]> {
 }
 
 async function chain(shell: Shell): Promise<Check[]> {
-  return Promise.all(shell.settings.rpc.map((url, at) => server(shell, url, at)));
-}
-
-async function server({ settings }: Shell, url: string, at: number): Promise<Check> {
-  const name = `RPC server ${at + 1} (${hostOf(url)})`;
-  if (url.startsWith("ws")) return { name, state: "ok", detail: "WebSocket; the node looks at it" };
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  try {
-    const eth = new Eth(new Rpc({ url, retries: 0 }));
-    const [found, head] = [await eth.chainId({ signal }), await eth.newestHeader({ signal })];
-    const { chainId, preset } = chainOf(settings);
-    if (found !== chainId) {
-      return {
-        name,
-        state: "fail",
-        detail: `is of chain ${found}, not ${chainId}`,
-        action: "Correct chain.rpc.",
-      };
-    }
-    const skew = Math.round(Date.now() / 1000) - head.timestamp;
-    const detail = `block ${head.number}, ${spanText(Math.abs(skew))} ${skew < 0 ? "ahead of" : "behind"} this clock`;
-    if (preset?.staleAfter === "never" || Math.abs(skew) <= SKEW) return { name, state: "ok", detail };
-    return {
-      name,
-      state: "warn",
-      detail,
-      action: "Check this machine's clock (NTP) and whether the server lags.",
-    };
-  } catch (error) {
-    return {
-      name,
-      state: "fail",
-      detail: `does not answer (${(error as Error).message})`,
-      action: "Correct chain.rpc.",
-    };
-  }
-}
-
-function hostOf(url: string): string {
-  try {
-    return new URL(url).host;
-  } catch {
-    return "no URL";
-  }
+  const { settings } = shell;
+  return Promise.all(settings.rpc.map((url, at) => checkServer(settings, url, at)));
 }
 
 async function node(shell: Shell): Promise<Check[]> {
