@@ -3,7 +3,8 @@ import type { RunningCalls } from "./callSignal.ts";
 import { ApiError } from "./error.ts";
 import type { ApiContext, Call, Handlers, Streamed } from "./handler.ts";
 import { schemaOf } from "./openApi.ts";
-import { ROUTES, type Route, type RouteName } from "./schema/routes.ts";
+import type { Route } from "./schema/route.ts";
+import { ROUTES, type RouteName } from "./schema/routes.ts";
 import { pour } from "./streaming.ts";
 
 interface MountInit {

@@ -5,7 +5,7 @@ import { createJsonSchemaTransform, createJsonSchemaTransformObject } from "fast
 import { z } from "zod";
 import { Event } from "./schema/event.ts";
 import { Problem } from "./schema/problem.ts";
-import type { Route } from "./schema/routes.ts";
+import type { Route } from "./schema/route.ts";
 
 const SECURITY_SCHEME = "accessToken";
 

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Address, ChannelId } from "../protocol/index.ts";
+import type { SendOrder } from "../node/sends/sendOrder.ts";
+import type { Address, ChannelId, Hex } from "../protocol/index.ts";
 import type { Operation } from "./schema/operation.ts";
 import type { Problem } from "./schema/problem.ts";
 
@@ -14,6 +15,14 @@ export type Order =
       readonly challengePeriod?: number | undefined;
     }
   | { readonly kind: "deposit" | "withdraw"; readonly channelId: ChannelId; readonly amount: string }
+  | {
+      readonly kind: "send";
+      readonly to: Address;
+      readonly token: Address;
+      /** Or `all`. */
+      readonly amount: string;
+      readonly force: boolean;
+    }
   | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
 
 /** What is kept of an operation: enough to take it up again without doing anything twice. */
@@ -26,6 +35,8 @@ export interface OperationRecord {
   readonly channelId?: ChannelId;
   /** A withdrawal's cumulative total, noted before anything is signed. */
   readonly total?: string;
+  /** What a send sent. */
+  readonly sent?: { readonly amount: string; readonly transaction: Hex };
   /** Unix seconds. */
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -44,6 +55,12 @@ export function newOperationId(now: number): string {
   return `${now.toString(36).padStart(9, "0")}${randomBytes(8).toString("hex")}`;
 }
 
+/** A send as the node takes it. */
+export function sendOrderOf(order: Omit<Extract<Order, { kind: "send" }>, "kind">): SendOrder {
+  const { to, token, amount, force } = order;
+  return { to, token, amount: amount === "all" ? "all" : BigInt(amount), force };
+}
+
 /** A key of a caller's, as a record's key: what callers choose has any length and letters. */
 export function operationKey(accessTokenId: string, idempotencyKey: string): string {
   return createHash("sha256").update(`${accessTokenId}\0${idempotencyKey}`).digest("hex");
@@ -57,7 +74,7 @@ export function sameOrder(one: Order, other: Order): boolean {
 
 /** As callers see it. `progress` is what a running one waits for; without it, it does not run in this process. */
 export function operationOf(record: OperationRecord, progress?: Operation["progress"]): Operation {
-  const { operationId, order, state, createdAt, updatedAt, problem } = record;
+  const { operationId, order, state, createdAt, updatedAt, problem, sent } = record;
   const channelId = record.channelId ?? ("channelId" in order ? order.channelId : undefined);
   const interrupted = state === "running" && progress === undefined;
   return {
@@ -67,7 +84,9 @@ export function operationOf(record: OperationRecord, progress?: Operation["progr
     createdAt,
     updatedAt,
     ...(channelId !== undefined && { channelId }),
-    ...("amount" in order && { amount: order.amount }),
+    ...("amount" in order && order.amount !== "all" && { amount: order.amount }),
+    ...(order.kind === "send" && { token: order.token, to: order.to }),
+    ...sent,
     ...(state === "running" && progress !== undefined && { progress }),
     ...(problem !== undefined && { problem }),
   };

@@ -1,9 +1,10 @@
 import type { z } from "zod";
+import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { OperationProgress } from "../node/progress.ts";
 import type { Address, ChannelId } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
-import type { OperationRecord } from "./operationRecord.ts";
+import { type OperationRecord, sendOrderOf } from "./operationRecord.ts";
 import type { OperationStep } from "./schema/operation.ts";
 
 type Step = z.infer<typeof OperationStep>;
@@ -18,11 +19,16 @@ export interface Notes {
   /** Both sides of an opening have agreed: the peer's address is kept from now on, over restarts too. */
   keepPeer(signer: Address, address: string): Promise<void>;
   /** Resolves once `change` is durable. */
-  note(change: Partial<Pick<OperationRecord, "channelId" | "total">>): Promise<void>;
+  note(change: Partial<Pick<OperationRecord, "channelId" | "total" | "sent">>): Promise<void>;
 }
 
 /** Whether a restarted node takes an operation up by itself: it may have begun, and cannot be done twice. */
-export function goesOn({ order, channelId, total }: OperationRecord): boolean {
+export async function goesOn(
+  node: RivuletNode,
+  { operationId, order, channelId, total }: OperationRecord,
+): Promise<boolean> {
+  // What was not signed needs the caller again, whose budgets it is counted against.
+  if (order.kind === "send") return node.hasSigned(operationId);
   if (order.kind === "open") return channelId !== undefined;
   return order.kind === "withdraw" ? total !== undefined : true;
 }
@@ -33,20 +39,31 @@ export async function carryOut(
   record: OperationRecord,
   notes: Notes,
   signal: AbortSignal,
+  spender?: Spender,
 ): Promise<void> {
-  const { order } = record;
+  const { order, operationId } = record;
   const onProgress = (progress: OperationProgress) => notes.tell(stepOf(progress));
   switch (order.kind) {
     case "open":
       return open(node, record, order, notes, signal);
     case "deposit":
       return node.deposit(order.channelId, BigInt(order.amount), {
-        name: record.operationId,
+        name: operationId,
         signal,
         onProgress,
       });
     case "withdraw":
       return withdraw(node, record, order, notes, signal);
+    case "send": {
+      const payment = { peer: order.to, token: order.token };
+      const { amount, transaction } = await node.send(sendOrderOf(order), {
+        name: operationId,
+        admit: (coming) => node.spending.admit(spender, { ...payment, amount: coming }),
+        signal,
+        onProgress,
+      });
+      return notes.note({ sent: { amount: `${amount}`, transaction } });
+    }
     case "close": {
       const mode = order.manner === "alone" ? "unilateral" : "cooperative";
       await node.close(order.channelId, { mode, signal, onProgress });

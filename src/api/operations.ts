@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { Address } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
@@ -26,6 +27,8 @@ const MAX_READ = 5_000;
 
 interface Running {
   record: OperationRecord;
+  /** Whose budgets it counts against; undefined for what goes on by itself after a restart. */
+  readonly spender: Spender | undefined;
   progress: NonNullable<Operation["progress"]>;
 }
 
@@ -38,7 +41,7 @@ interface OperationsInit {
 }
 
 /**
- * Opening, depositing, withdrawing, closing: what waits for the chain. Each is on disk before it begins, under the
+ * Opening, depositing, withdrawing, closing, sending: what waits for the chain. Each is on disk before it begins, under the
  * caller's key; the same key again is the same operation, in this process and in every later one.
  */
 export class Operations {
@@ -57,7 +60,8 @@ export class Operations {
     const { records } = this.#init.node;
     for await (const { key: operationId } of records.list(UNFINISHED)) {
       const record = await records.get<OperationRecord>(OPERATIONS, operationId);
-      if (record?.state === "running" && goesOn(record)) this.#run(this.#take(record));
+      if (record?.state === "running" && (await goesOn(this.#init.node, record)))
+        this.#run(this.#take(record));
     }
   }
 
@@ -74,11 +78,12 @@ export class Operations {
    * Begins what `order` asks for, or joins it. Throws `idempotency_conflict` when the key stands for something else,
    * `operation_running` and `too_many_operations`.
    */
-  async start({ accessTokenId }: Caller, idempotencyKey: string, order: Order): Promise<Operation> {
-    const key = operationKey(accessTokenId, idempotencyKey);
+  async start(caller: Caller, idempotencyKey: string, order: Order): Promise<Operation> {
+    const { spender } = caller;
+    const key = operationKey(caller.accessTokenId, idempotencyKey);
     let starting = this.#starting.get(key);
     if (starting === undefined) {
-      starting = this.#findOrMake(key, accessTokenId, order).finally(() => this.#starting.delete(key));
+      starting = this.#findOrMake(key, caller, order).finally(() => this.#starting.delete(key));
       this.#starting.set(key, starting);
     }
     const record = await starting;
@@ -89,7 +94,7 @@ export class Operations {
     if (record.state === "running" && !this.#running.has(record.operationId)) {
       const newest = await this.#read(record.operationId);
       if (newest?.state === "running" && !this.#running.has(record.operationId))
-        this.#run(this.#claim(newest));
+        this.#run(this.#claim(newest, spender));
     }
     return this.get(record.operationId);
   }
@@ -125,7 +130,7 @@ export class Operations {
     return { items };
   }
 
-  async #findOrMake(key: string, accessTokenId: string, order: Order): Promise<OperationRecord> {
+  async #findOrMake(key: string, { accessTokenId, spender }: Caller, order: Order): Promise<OperationRecord> {
     const { records } = this.#init.node;
     const known = await records.get<string>(KEYS, key);
     const found = known === undefined ? undefined : await this.#read(known);
@@ -140,7 +145,7 @@ export class Operations {
       createdAt: now,
       updatedAt: now,
     };
-    const running = this.#claim(record);
+    const running = this.#claim(record, spender);
     try {
       await records.write(
         [
@@ -159,16 +164,16 @@ export class Operations {
   }
 
   /** Checked and counted in one turn, before it is written: nothing that comes meanwhile passes the same check. */
-  #claim(record: OperationRecord): Running {
+  #claim(record: OperationRecord, spender: Spender | undefined): Running {
     if (this.#running.size >= MAX_RUNNING) {
       throw new ApiError({ code: "too_many_operations", fields: { limit: BigInt(MAX_RUNNING) } });
     }
     this.#refuseSecondWithdrawal(record.order);
-    return this.#take(record);
+    return this.#take(record, spender);
   }
 
-  #take(record: OperationRecord): Running {
-    const running: Running = { record, progress: { step: "starting" } };
+  #take(record: OperationRecord, spender?: Spender): Running {
+    const running: Running = { record, spender, progress: { step: "starting" } };
     this.#running.set(record.operationId, running);
     return running;
   }
@@ -208,7 +213,7 @@ export class Operations {
       },
     };
     try {
-      await carryOut(node, running.record, notes, this.#stopping.signal);
+      await carryOut(node, running.record, notes, this.#stopping.signal, running.spender);
       await this.#end(running, { state: "succeeded" });
     } catch (error) {
       // Not over: the next process takes it up. Nothing may be written any more.

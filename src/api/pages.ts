@@ -1,7 +1,8 @@
 import type { FastifyContextConfig, FastifyInstance } from "fastify";
 import { answerProblem } from "./answering.ts";
 import { ApiError } from "./error.ts";
-import { ROUTES, type Route } from "./schema/routes.ts";
+import type { Route } from "./schema/route.ts";
+import { ROUTES } from "./schema/routes.ts";
 
 /** What the node measures, in Prometheus' text form. */
 export interface MetricsPage {

@@ -8,6 +8,7 @@ import type { CallOptions } from "./jsonRpc.ts";
 
 const ABI = new Interface([
   "function approve(address spender, uint256 amount)",
+  "function transfer(address to, uint256 amount)",
   "function allowance(address owner, address spender) view returns (uint256)",
   "function balanceOf(address account) view returns (uint256)",
   "function decimals() view returns (uint256)",
@@ -48,6 +49,19 @@ export class Erc20 {
   approve(spender: Address, amount: bigint): Call {
     const data = ABI.encodeFunctionData("approve", [spender, amount]) as Hex;
     return { to: this.address, data, value: 0n };
+  }
+
+  /** Moves `amount` from whoever publishes it. */
+  transfer(to: Address, amount: bigint): Call {
+    const data = ABI.encodeFunctionData("transfer", [to, amount]) as Hex;
+    return { to: this.address, data, value: 0n };
+  }
+
+  /** Whether the token would refuse `transfer` by answering false, which no receipt shows. Throws if it reverts. */
+  async refusesTransfer(from: Address, call: Call, options: CallOptions): Promise<boolean> {
+    const answer = await this.#eth.call(from, call, "latest", options);
+    // Tokens such as USDT answer nothing. What follows the first word is a stranger's.
+    return answer !== "0x" && BigInt(answer.slice(0, 66)) !== 1n;
   }
 
   async balanceOf(account: Address, options: CallOptions): Promise<bigint> {

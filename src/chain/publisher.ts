@@ -45,6 +45,8 @@ export interface MinedCost {
   readonly hash: Hex;
   readonly intent: string;
   readonly amount: bigint;
+  /** It did what its intent was for: no revert, no cancellation. */
+  readonly done: boolean;
 }
 
 /** What the publisher says about itself. */
@@ -173,6 +175,16 @@ export class Publisher {
     return this.#jobs.get(id)?.record !== undefined || (await this.#outbox.find(id)) !== undefined;
   }
 
+  /** Wei that what is under way may still take from the account: values, and the gas of what is signed. */
+  get owed(): bigint {
+    let owed = 0n;
+    for (const { intent, record, mined } of this.#jobs.values()) {
+      if (mined) continue;
+      owed += intent.value + (record?.gasLimit ?? 0n) * (record?.attempts.at(-1)?.maxFee ?? 0n);
+    }
+    return owed;
+  }
+
   /** Ids of the intents that are not over. */
   pending(): string[] {
     return [...this.#jobs.keys()];
@@ -288,13 +300,11 @@ export class Publisher {
     const needed = this.#needed;
     job.say({ stage: "mined", hash, confirmations, needed });
     if (confirmations < needed) return;
+    const { account, eth, onMined } = this.#init;
+    const outcome = await outcomeOf(record, receipt, account.address, eth, signal);
     const amount = receipt.gasUsed * receipt.effectiveGasPrice;
-    await this.#init.onMined?.({ hash, intent: record.id, amount });
-    await this.#finish(
-      job,
-      record,
-      await outcomeOf(record, receipt, this.#init.account.address, this.#init.eth, signal),
-    );
+    await onMined?.({ hash, intent: record.id, amount, done: outcome.ok });
+    await this.#finish(job, record, outcome);
     job.say({ stage: "confirmed", hash, confirmations, needed });
   }
 

@@ -17,16 +17,26 @@ export function gasLimitFor(gas: bigint, spare = 0n): bigint {
   return limit < MAX_TRANSACTION_GAS ? limit : MAX_TRANSACTION_GAS;
 }
 
-/** The gas limit to send a call with, or why it would not do anything. Throws {@link ChainError} when the chain cannot tell. */
+/** What a transfer to an account without code takes; some servers tell a little more. */
+const PLAIN_TRANSFER_GAS = 21_000n;
+const PLAIN_TRANSFER_SLACK = 64n;
+
+/** As {@link gasLimitFor}; a plain transfer runs no code whose need could grow, so that all of an account can be sent. */
+function limitOf(call: Call, gas: bigint): bigint {
+  const isPlain = call.data === "0x" && gas <= PLAIN_TRANSFER_GAS + PLAIN_TRANSFER_SLACK;
+  return isPlain ? gas : gasLimitFor(gas, call.spareGas);
+}
+
+/** What a call uses and the gas limit to send it with, or why it would not do anything. Throws {@link ChainError} when the chain cannot tell. */
 export async function simulate(
   from: Address,
   call: Call,
   eth: Eth,
   options: CallOptions,
-): Promise<{ readonly ok: true; readonly gasLimit: bigint } | Refused> {
+): Promise<{ readonly ok: true; readonly gas: bigint; readonly gasLimit: bigint } | Refused> {
   try {
     const gas = await eth.estimateGas(from, call, options);
-    return { ok: true, gasLimit: gasLimitFor(gas, call.spareGas) };
+    return { ok: true, gas, gasLimit: limitOf(call, gas) };
   } catch (error) {
     if (!(error instanceof ChainError) || error.failure.code !== "rpc_error") throw error;
     const { reason, data } = error.failure;

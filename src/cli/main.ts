@@ -12,6 +12,7 @@ import { registerKeys } from "./commands/keys.ts";
 import { registerFreeze, registerLimits } from "./commands/limits.ts";
 import { registerPay, registerPayments, registerRequest } from "./commands/pay.ts";
 import { registerRestore } from "./commands/restore.ts";
+import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
 import { registerPeers, registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
@@ -55,6 +56,7 @@ const REGISTER = [
   registerChannels,
   registerOpen,
   registerMoves,
+  registerSend,
   registerOperations,
   registerPay,
   registerRequest,

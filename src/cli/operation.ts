@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
 import type { CallOf, Operation, Quote } from "../client/index.ts";
 import { ApiProblem } from "../client/problem.ts";
 import { formatUnits } from "./amounts.ts";
@@ -15,6 +16,13 @@ export interface OperationOptions {
   readonly wait?: boolean;
 }
 
+/** Options of everything that sends transactions. */
+export function operation(command: Command): Command {
+  return command
+    .option("--idempotency-key <key>", "the same key again is the same call")
+    .option("--no-wait", "return at once; `rivulet operations` shows how far it is");
+}
+
 /** What waits mean, in words. */
 const STEPS: Readonly<Record<string, string>> = {
   proposed: "waiting for the peer's answer",
@@ -25,6 +33,8 @@ const STEPS: Readonly<Record<string, string>> = {
   open: "open",
   signing: "waiting for the peer's signature",
   withdraw: "withdrawing",
+  queued: "waiting for what was sent before",
+  send: "sending",
   agreed: "both have signed",
   closing: "closing",
   challengePeriod: "waiting for the challenge period to end",
@@ -41,10 +51,10 @@ export async function operate(
   options: OperationOptions,
 ): Promise<Operation> {
   const client = await shell.client();
-  const quote = await client.quote({ body: order });
+  const quote = await quoteFor(shell, order, options);
   const { nativeSymbol } = await client.status();
-  if (!shell.json) shell.note(`${what}\n${costText(quote, nativeSymbol)}`);
-  if (!quote.affordable) {
+  if (!shell.json && quote !== undefined) shell.note(`${what}\n${costText(quote, nativeSymbol)}`);
+  if (quote?.affordable === false) {
     throw new CliError("the gas wallet cannot pay for that", {
       action: `Send ${nativeSymbol} to the node's account.`,
     });
@@ -53,6 +63,24 @@ export async function operate(
   const key = options.idempotencyKey ?? crypto.randomUUID();
   const operation = await send(key);
   return options.wait === false ? operation : follow(shell, operation, key);
+}
+
+/**
+ * What it would cost. Undefined where that cannot be said and a key was given: what the key stands for may be done, and
+ * the money gone for it.
+ */
+export async function quoteFor(
+  shell: Shell,
+  order: CallOf<"quote">["body"],
+  { idempotencyKey }: OperationOptions,
+): Promise<Quote | undefined> {
+  try {
+    const quote = await (await shell.client()).quote({ body: order });
+    return quote.affordable || idempotencyKey === undefined ? quote : undefined;
+  } catch (error) {
+    if (idempotencyKey === undefined || !(error instanceof ApiProblem)) throw error;
+    return undefined;
+  }
 }
 
 function costText({ transactions, gas, gasPrice, cost }: Quote, symbol: string): string {

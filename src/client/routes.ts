@@ -16,6 +16,7 @@ export const CALLS: {
   deposit: ["POST", "/v1/channels/:channelId/deposit"],
   withdraw: ["POST", "/v1/channels/:channelId/withdraw"],
   close: ["POST", "/v1/channels/:channelId/close"],
+  send: ["POST", "/v1/wallet/send"],
   quote: ["POST", "/v1/quotes"],
   operations: ["GET", "/v1/operations"],
   operation: ["GET", "/v1/operations/:id"],
@@ -54,6 +55,7 @@ export const IDEMPOTENT: { readonly [Name in IdempotentName]: true } = {
   deposit: true,
   withdraw: true,
   close: true,
+  send: true,
   pay: true,
   makeRequest: true,
 };

@@ -190,6 +190,11 @@ export class ChainSync {
     return this.#init.publisher.pending();
   }
 
+  /** Wei that the transactions under way may still take from the account. */
+  get owed(): bigint {
+    return this.#init.publisher.owed;
+  }
+
   /** Looks now: something is known to have happened. */
   poke(): void {
     this.#init.watcher.poke();

@@ -43,6 +43,8 @@ import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { createRequests, type RequestParts } from "./requests/createRequests.ts";
 import { RequestBook } from "./requests/requestBook.ts";
+import { Sender } from "./sends/sender.ts";
+import { SendPlanner } from "./sends/sendPlan.ts";
 import { Upkeep } from "./upkeep.ts";
 import { Wallet } from "./wallet.ts";
 import { boundWarnings } from "./warnings.ts";
@@ -221,7 +223,9 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const requests = createRequests({ context, channels, host, paidOnce, gate: spending, lost, now });
     const backup = new Backup({ context, channels, integrity, mnemonic: options.mnemonic });
     parts = { channels, peers, recovery, upkeep, alarms, requests, backup };
-    const quotes = new Quotes(context, channels);
+    const planner = new SendPlanner(context, channels);
+    const sender = new Sender({ context, planner, losses: () => integrity.epoch });
+    const quotes = new Quotes(context, channels, sender);
     const wallet = new Wallet(context);
     const books = new Books(context);
     const overview = new Overview({ context, channels, host, crypto: crypto.ecdsa.name });
@@ -236,7 +240,7 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     };
     const views = { quotes, wallet, gasWallet, books, overview };
     const paying = { paidOnce, spending, requests: requests.requests };
-    return { context, channels, opener, host, ...paying, ...views, backup, stop };
+    return { context, channels, opener, sender, host, ...paying, ...views, backup, stop };
   });
   const abort = () => stopping.abort(options.signal!.reason);
   const start = async () => {
@@ -332,7 +336,7 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
     now,
     ...(poll && { pollMs: poll.least }),
     onStatus: (status) => parts().upkeep.onPublisherStatus(status),
-    onMined: (cost) => bookJournal.noteGas(cost),
+    onMined: (mined) => bookJournal.noteMined(mined),
   });
   const escrow = new Escrow(options.escrow, eth);
   const clock = new ClockCheck({ now, steady: () => performance.now() / 1000 });

@@ -25,6 +25,13 @@ export interface NodeFailureFields extends RequestRefusalFields {
   withdrawal_lapsed: { deadline: bigint };
   withdrawal_refused: { reason: string };
   transaction_failed: { reason: string };
+  /** Money would be lost there, or go nowhere. */
+  destination_refused: { to: string; reason: string };
+  /** Base units of `token`. */
+  wallet_insufficient: { token: string; have: bigint; need: bigint };
+  /** Wei that would be left in the account, and what disputes of the channels with money of ours could need. */
+  gas_reserve_needed: { left: bigint; needed: bigint; channels: bigint };
+  send_uncertain: { name: string };
   spending_frozen: { since: bigint; reason: string };
   payee_forbidden: { peer: string; token: string; accessToken: string };
   budget_exceeded: { rule: string; limit: bigint; spent: bigint; amount: bigint };
@@ -76,6 +83,11 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   withdrawal_refused:
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
+  destination_refused: "nothing is sent there",
+  wallet_insufficient: "the account does not hold that much with the gas for it; nothing was sent",
+  gas_reserve_needed: "the account would be left with too little gas for disputes; nothing was sent",
+  send_uncertain:
+    "the database lost data after this was asked for: it may have been sent; look at the account's transactions, and ask under a new name if not",
   spending_frozen: "all spending is frozen until it is thawed by hand; nothing was sent",
   payee_forbidden: "the access token may not pay this payee or in this token; nothing was sent",
   budget_exceeded: "the access token's budget does not allow that much; nothing was sent",

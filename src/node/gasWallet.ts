@@ -1,6 +1,7 @@
 import { TOKEN_PAYOUT_GAS } from "../chain/escrow.ts";
-import { ceilingAt, firstFees } from "../chain/fees.ts";
+import { ceilingAt, type FeeMarket, firstFees } from "../chain/fees.ts";
 import { gasLimitFor } from "../chain/simulate.ts";
+import type { ChainSync } from "./chainSync.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { MEASURED_GAS } from "./gasFigures.ts";
@@ -18,6 +19,11 @@ const LOOK_MS = 60_000;
 /** What one dispute is sent with: an answer to an old proof, and the settlement. */
 const DISPUTE_GAS = gasLimitFor(MEASURED_GAS.challenge) + gasLimitFor(MEASURED_GAS.settle, TOKEN_PAYOUT_GAS);
 
+/** Wei to have for one dispute, at the fees (twice the base fee) that the publisher would begin with. */
+export function disputeCost({ fees }: Pick<ChainSync, "fees">, market: FeeMarket): bigint {
+  return DISPUTE_GAS * firstFees(fees, market, ceilingAt(fees, undefined)).maxFee;
+}
+
 /** Watches whether the account can still pay for disputes, and says so before one has to be fought. */
 export class GasWallet {
   readonly #context: NodeContext;
@@ -34,16 +40,15 @@ export class GasWallet {
   }
 
   /**
-   * What the account has, and what it must have: one dispute for every channel that is closing, at least one, with the
-   * gas limits and the fees (twice the base fee) that the publisher would begin with. Throws `ChainError`.
+   * What the account has, and what it must have: one dispute for every channel that is closing, at least one. Throws
+   * `ChainError`.
    */
   async status(signal: AbortSignal): Promise<GasWalletStatus> {
     const { chain, account } = this.#context;
     const market = await chain.market(signal);
     const balance = await chain.eth.balance(account, { signal });
-    const { maxFee } = firstFees(chain.fees, market, ceilingAt(chain.fees, undefined));
     const disputes = BigInt(Math.max(1, this.#inDanger()));
-    const needed = disputes * DISPUTE_GAS * maxFee;
+    const needed = disputes * disputeCost(chain, market);
     return { balance, needed, enough: balance >= needed };
   }
 

@@ -22,10 +22,12 @@ import type { FinishOptions, Opener, OpenOptions } from "./opener.ts";
 import type { Overview } from "./overview.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
-import { type DepositProgress, unfailing, type WithdrawProgress } from "./progress.ts";
+import { type DepositProgress, type SendProgress, unfailing, type WithdrawProgress } from "./progress.ts";
 import type { Quote, QuoteOrder, Quotes } from "./quotes.ts";
 import type { Records } from "./records.ts";
 import type { Requests } from "./requests/requests.ts";
+import type { Sender, SendOptions as SenderOptions } from "./sends/sender.ts";
+import type { SendOrder, Sent } from "./sends/sendOrder.ts";
 import type { TokenInfo, Wallet } from "./wallet.ts";
 
 export type { ChannelInfo } from "./channelInfo.ts";
@@ -50,10 +52,13 @@ interface WithdrawOptions extends ProgressOptions<WithdrawProgress> {
   readonly onTotal?: (total: bigint) => Promise<void>;
 }
 
+type SendOptions = ProgressOptions<SendProgress> & Pick<SenderOptions, "name" | "admit">;
+
 export interface NodeParts {
   readonly context: NodeContext;
   readonly channels: Channels;
   readonly opener: Opener;
+  readonly sender: Sender;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
   readonly spending: SpendingGate;
@@ -234,6 +239,20 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     })) {
       yield new PaymentBatch(channelId, peer, decodeUpdate(value));
     }
+  }
+
+  /**
+   * Sends money of the account to an address; resolves once confirmed. With a `name` it is one send for ever. Throws
+   * `destination_refused`, `wallet_insufficient`, `gas_reserve_needed`, `send_uncertain` or `transaction_failed`.
+   */
+  send(order: SendOrder, { signal, onProgress, ...options }: SendOptions = {}): Promise<Sent> {
+    const told = unfailing(onProgress);
+    return this.#parts.sender.send(order, { ...options, signal: this.#signal(signal), onProgress: told });
+  }
+
+  /** Whether a send's transaction was ever signed under this name. */
+  hasSigned(name: string): Promise<boolean> {
+    return this.#parts.sender.knows(name);
   }
 
   /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */

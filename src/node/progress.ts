@@ -48,8 +48,16 @@ export type CloseProgress = Waiting<
   "signing" | "agreed" | "closing" | "challenging" | "challengePeriod" | "settling" | "settled"
 >;
 
+/**
+ * - `queued`: what was sent before is not mined yet.
+ * - `send`: the transaction.
+ */
+export interface SendProgress extends Omit<Waiting<"queued" | "send">, "channelId"> {
+  readonly channelId?: undefined;
+}
+
 /** What any operation of the node waits for. */
-export type OperationProgress = OpenProgress | WithdrawProgress | CloseProgress;
+export type OperationProgress = OpenProgress | WithdrawProgress | CloseProgress | SendProgress;
 
 /** The same listener, without its failures: a slip in what shows a wait must not end what is waited for. */
 export function unfailing<Told>(listener: (progress: Told) => void = () => {}): (progress: Told) => void {

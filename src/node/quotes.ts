@@ -18,16 +18,19 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 import { MEASURED_GAS } from "./gasFigures.ts";
+import type { Sender } from "./sends/sender.ts";
+import type { SendOrder } from "./sends/sendOrder.ts";
 
 /** What is asked for the price of. Amounts in the token's base unit. */
 export type QuoteOrder =
   | { readonly kind: "open"; readonly token: Address; readonly amount: bigint }
   | { readonly kind: "deposit"; readonly channelId: ChannelId; readonly amount: bigint }
   | { readonly kind: "withdraw"; readonly channelId: ChannelId; readonly amount: bigint }
+  | ({ readonly kind: "send" } & SendOrder)
   | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
 
 export interface QuotedTransaction {
-  readonly name: "approve" | "deposit" | "withdraw" | "close" | "startClose" | "settle";
+  readonly name: "approve" | "deposit" | "withdraw" | "send" | "close" | "startClose" | "settle";
   /** What it would use; simulated where the state allows it now, else as measured. */
   readonly gas: bigint;
 }
@@ -35,6 +38,8 @@ export interface QuotedTransaction {
 /** What transactions would cost now. */
 export interface Quote {
   readonly transactions: readonly QuotedTransaction[];
+  /** What would leave the account beside the gas; base units. */
+  readonly amount: bigint;
   readonly gas: bigint;
   /** Wei per gas: base fee and priority, as the chain asks now. */
   readonly gasPrice: bigint;
@@ -51,6 +56,8 @@ export interface Quote {
 /** A quoted transaction with the gas its limit has to spare beyond the usual margin. */
 interface Planned extends QuotedTransaction {
   readonly spare?: bigint;
+  /** The limit itself, where it is known. */
+  readonly limit?: bigint;
 }
 
 /** Transactions that would follow from an order, and the money that would leave the account with them. */
@@ -67,13 +74,18 @@ const MOST_GAS = 2_000_000n;
 export class Quotes {
   readonly #context: NodeContext;
   readonly #channels: Channels;
+  readonly #sender: Sender;
 
-  constructor(context: NodeContext, channels: Channels) {
+  constructor(context: NodeContext, channels: Channels, sender: Sender) {
     this.#context = context;
     this.#channels = channels;
+    this.#sender = sender;
   }
 
-  /** What an order would cost now; sends nothing. Throws `channel_unknown`, `channel_not_open` or `ChainError`. */
+  /**
+   * What an order would cost now; sends nothing. Throws `channel_unknown`, `channel_not_open`, for a send what it would be
+   * refused with, or `ChainError`.
+   */
   async quote(order: QuoteOrder, signal: AbortSignal): Promise<Quote> {
     const { transactions: planned, token, amount } = await this.#plan(order, signal);
     const transactions = planned.map(({ name, gas }) => ({ name, gas }));
@@ -82,7 +94,7 @@ export class Quotes {
     const { priority } = firstFees(chain.fees, market, chain.fees.ceiling);
     const gasPrice = market.baseFee + priority;
     const gas = transactions.reduce((sum, one) => sum + one.gas, 0n);
-    const limits = planned.reduce((sum, one) => sum + gasLimitFor(one.gas, one.spare), 0n);
+    const limits = planned.reduce((sum, one) => sum + (one.limit ?? gasLimitFor(one.gas, one.spare)), 0n);
     const isNative = token === ZERO_ADDRESS;
     const coins = await chain.eth.balance(account, { signal });
     const tokens = isNative || amount === 0n ? 0n : await this.#holds(token, signal);
@@ -92,6 +104,7 @@ export class Quotes {
     };
     return {
       transactions,
+      amount,
       gas,
       gasPrice,
       gasPriceCeiling: chain.fees.ceiling,
@@ -105,6 +118,10 @@ export class Quotes {
     if (order.kind === "open") {
       const channel = this.#likely(order.token);
       return this.#depositing(channel, this.#context.account, order.amount, signal);
+    }
+    if (order.kind === "send") {
+      const { gas, gasLimit: limit, amount } = await this.#sender.plan(order, signal);
+      return { transactions: [{ name: "send", gas, limit }], token: order.token, amount };
     }
     const { state } = await this.#channels.load(order.channelId);
     const { channel, phase } = state.terms;

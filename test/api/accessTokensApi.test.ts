@@ -4,7 +4,8 @@ import { DEFAULT_LIMITS } from "../../src/api/options.ts";
 import { PerCaller } from "../../src/api/perCaller.ts";
 import { booksHandlers } from "../../src/api/routes/books.ts";
 import { Event } from "../../src/api/schema/event.ts";
-import { ROUTES, type Route, type RouteName } from "../../src/api/schema/routes.ts";
+import type { Route } from "../../src/api/schema/route.ts";
+import { ROUTES, type RouteName } from "../../src/api/schema/routes.ts";
 import { type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type DaemonWorld, openDaemons, openThroughApi, type TestDaemon } from "./support/daemons.ts";
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ROUTES, type Route } from "../../src/api/schema/routes.ts";
+import type { Route } from "../../src/api/schema/route.ts";
+import { ROUTES } from "../../src/api/schema/routes.ts";
 import { startApi, type TestApi } from "./support/api.ts";
 
 let api: TestApi;

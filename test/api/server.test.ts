@@ -3,7 +3,8 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Handlers } from "../../src/api/handler.ts";
-import { ROUTES, type Route } from "../../src/api/schema/routes.ts";
+import type { Route } from "../../src/api/schema/route.ts";
+import { ROUTES } from "../../src/api/schema/routes.ts";
 import { startApi, type TestApi } from "./support/api.ts";
 
 let api: TestApi;

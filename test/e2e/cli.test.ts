@@ -166,6 +166,22 @@ describe("an operator's way from nothing to a payment", () => {
     expect(alice.log).not.toContain("correct horse");
   }, 90_000);
 
+  it("sends money out, after having shown what it costs, and once for one key", async () => {
+    const to = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    const order = ["send", "0.5 ETH", "--to", to, "--idempotency-key", "rent", "--json", "--yes"];
+    const asked = await bob.run("send", "0.5 ETH", "--to", to);
+    expect([asked.code, asked.err]).toEqual([2, expect.stringMatching(/gas 21\d{3} \(send\) at .* about/)]);
+    const [first, again] = [await bob.run(...order), await bob.run(...order)];
+    expect(first.err).toBe("");
+    expect(first.json).toMatchObject({ kind: "send", state: "succeeded", amount: `${5n * 10n ** 17n}` });
+    expect(again.json).toEqual(first.json);
+    const mistyped = await bob.run("send", "0.5 ETH", "--to", to.replace("5aA", "5aa"), "--yes");
+    expect([mistyped.code, mistyped.err]).toEqual([2, expect.stringContaining("mistyped")]);
+    const all = await bob.run("send", "all ETH", "--to", to, "--yes");
+    expect(all.out).toMatch(/^sent [0-9.]+ ETH: 0x[0-9a-f]{64}$/m);
+    expect(all.err).toContain("Send everything, now ");
+  }, 60_000);
+
   it("is backed up and restored on another machine", async () => {
     const file = join(root, "node.backup");
     const password = { RIVULET_BACKUP_PASSWORD: "another password" };

@@ -9,7 +9,7 @@ import type { Channel } from "../schema/channel.ts";
 /** Channels looked at for one page, whatever of them it shows: a page may be short and go on. */
 const MAX_READ = 5_000;
 
-type Names = "channels" | "channel" | "openChannel" | "deposit" | "withdraw" | "close";
+type Names = "channels" | "channel" | "openChannel" | "deposit" | "withdraw" | "close" | "send";
 
 export const channelsHandlers: Handlers<Names> = {
   channels: async ({ query, signal }, { node }) => {
@@ -57,6 +57,12 @@ export const channelsHandlers: Handlers<Names> = {
   close: async ({ params, body, caller, idempotencyKey }, { node, operations }) => {
     const order = { kind: "close", channelId: params.channelId as ChannelId, manner: body.manner } as const;
     return started(await known(node, order), caller, idempotencyKey, operations);
+  },
+
+  send: async ({ body, caller, idempotencyKey }, { operations }) => {
+    const { amount, force } = body;
+    const [to, token] = [body.to as Address, body.token as Address];
+    return started({ kind: "send", to, token, amount, force }, caller, idempotencyKey, operations);
   },
 };
 

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { QuoteOrder } from "../../node/quotes.ts";
 import type { Address, ChannelId } from "../../protocol/index.ts";
 import type { Handlers } from "../handler.ts";
+import { sendOrderOf } from "../operationRecord.ts";
 import type { QuoteBody } from "../schema/channel.ts";
 
 export const quotesHandlers: Handlers<"quote"> = {
@@ -16,6 +17,7 @@ export const quotesHandlers: Handlers<"quote"> = {
       gasPrice: `${told.gasPrice}`,
       gasPriceCeiling: `${told.gasPriceCeiling}`,
       cost: `${told.cost}`,
+      amount: `${told.amount}`,
       affordable: told.affordable,
     };
   },
@@ -24,6 +26,10 @@ export const quotesHandlers: Handlers<"quote"> = {
 function orderOf(body: z.output<typeof QuoteBody>): QuoteOrder {
   if (body.kind === "open") {
     return { kind: "open", token: body.token as Address, amount: BigInt(body.amount) };
+  }
+  if (body.kind === "send") {
+    const [to, token] = [body.to as Address, body.token as Address];
+    return { kind: "send", ...sendOrderOf({ ...body, to, token }) };
   }
   const channelId = body.channelId as ChannelId;
   if (body.kind === "close") return { kind: "close", channelId, manner: body.manner };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Address, Amount, ChannelId, PageQuery, PositiveAmount, Sides } from "./common.ts";
+import { Address, Amount, ChannelId, Destination, PageQuery, PositiveAmount, Sides } from "./common.ts";
 
 export const Phase = z.enum(["opening", "open", "closing", "settled"]);
 
@@ -49,11 +49,22 @@ export const DepositBody = z.object({ amount: PositiveAmount });
 export const WithdrawBody = z.object({ amount: PositiveAmount });
 export const CloseBody = z.object({ manner: Manner.default("together") });
 
+export const SendBody = z.object({
+  to: Destination,
+  /** The zero address: the native coin. */
+  token: Address,
+  /** `all`: of the native coin all but the gas, and but what disputes of channels may need. */
+  amount: PositiveAmount.or(z.literal("all")),
+  /** Leave less in the account than disputes of channels may need. */
+  force: z.boolean().default(false),
+});
+
 export const QuoteBody = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount }),
   z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("close"), channelId: ChannelId, manner: Manner }),
+  SendBody.extend({ kind: z.literal("send") }),
 ]);
 
 /** What transactions would cost now, before any is sent. */
@@ -65,6 +76,8 @@ export const Quote = z
     gasPrice: Amount,
     gasPriceCeiling: Amount,
     cost: Amount,
+    /** What would leave the account beside the gas; base units of the token. */
+    amount: Amount,
     /** Whether the gas wallet covers it. */
     affordable: z.boolean(),
   })

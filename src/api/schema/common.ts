@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseAddress } from "../../chain/checksum.ts";
 
 /** An amount in the token's base unit, as a decimal string: JSON has no integers of that size. */
 export const Amount = z
@@ -15,6 +16,17 @@ export const Address = z
   .regex(/^0x[0-9a-fA-F]{40}$/, "an address: 0x and 40 hex digits")
   .transform((text) => text.toLowerCase() as `0x${string}`)
   .meta({ description: "Address; the zero address stands for the native coin where a token is meant." });
+
+/** Where money goes for good. In two cases its letters are a checksum, and a wrong one is refused. */
+export const Destination = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, "an address: 0x and 40 hex digits")
+  .refine(
+    (text) => parseAddress(text) !== undefined,
+    "its checksum is wrong: a digit or a letter is mistyped",
+  )
+  .transform((text) => text.toLowerCase() as `0x${string}`)
+  .meta({ description: "Address; with letters of both cases its EIP-55 checksum must be right." });
 
 export const Bytes32 = z
   .string()

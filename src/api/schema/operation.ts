@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Amount, ChannelId, pageQueryOf, UnixSeconds } from "./common.ts";
+import { Address, Amount, ChannelId, pageQueryOf, UnixSeconds } from "./common.ts";
 import { Problem } from "./problem.ts";
 
 /** What an operation waits for now. */
@@ -16,16 +16,22 @@ export const OperationStep = z.object({
 });
 
 /**
- * Something that waits for the chain: opening, depositing, withdrawing, closing. It goes on whether or not anybody
+ * Something that waits for the chain: opening, depositing, withdrawing, closing, sending. It goes on whether or not anybody
  * asks. `interrupted`: the node was stopped in the middle; the same idempotency key takes it up again.
  */
 export const Operation = z
   .object({
     operationId: z.string(),
-    kind: z.enum(["open", "deposit", "withdraw", "close"]),
+    kind: z.enum(["open", "deposit", "withdraw", "close", "send"]),
     state: z.enum(["running", "succeeded", "failed", "interrupted"]),
     channelId: ChannelId.optional(),
+    /** Of a send of everything: once it is known. */
     amount: Amount.optional(),
+    /** Of a send. */
+    token: Address.optional(),
+    to: Address.optional(),
+    /** The confirmed transaction of a send. */
+    transaction: z.string().optional(),
     createdAt: UnixSeconds,
     updatedAt: UnixSeconds,
     progress: OperationStep.optional(),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AccessToken, CreateAccessTokenBody, CreatedAccessToken, type RouteScope } from "./accessToken.ts";
+import { AccessToken, CreateAccessTokenBody, CreatedAccessToken } from "./accessToken.ts";
 import { StatementQuery, TrialBalance } from "./books.ts";
 import {
   Channel,
@@ -9,6 +9,7 @@ import {
   OpenChannelBody,
   Quote,
   QuoteBody,
+  SendBody,
   WithdrawBody,
 } from "./channel.ts";
 import { Address, ChannelId, Nonce, PageQuery, page } from "./common.ts";
@@ -24,32 +25,14 @@ import {
   PaymentRequest,
   RequestsQuery,
 } from "./request.ts";
+import type { Route } from "./route.ts";
 
-/** One call of the API. The table below is what server, OpenAPI document and client are made from. */
-export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  readonly path: string;
-  readonly summary: string;
-  /** What an access token must allow. */
-  readonly scope: RouteScope;
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly body?: z.ZodType;
-  /** Moves money: asks for an `Idempotency-Key`; the same key again is the same call. */
-  readonly idempotent?: true;
-  /** Answered before the node has started; all others are `node_starting` then. */
-  readonly whileStarting?: true;
-  readonly status: 200 | 201 | 202 | 204;
-  /** Absent: no JSON, see `produces`. */
-  readonly response?: z.ZodType;
-  /** Media types of an answer that is a stream. */
-  readonly produces?: readonly string[];
-}
 const id = z.object({ id: z.string().min(1).max(128) });
 const paymentHash = z.object({ paymentHash: id.shape.id });
 const signer = z.object({ signer: Address });
 const channelId = z.object({ channelId: ChannelId });
 
+/** What server, OpenAPI document and client are made from. */
 export const ROUTES = {
   status: {
     method: "GET",
@@ -160,6 +143,16 @@ export const ROUTES = {
     scope: "admin",
     params: channelId,
     body: CloseBody,
+    idempotent: true,
+    status: 202,
+    response: Operation,
+  },
+  send: {
+    method: "POST",
+    path: "/v1/wallet/send",
+    summary: "Send money of the account to an address",
+    scope: "admin",
+    body: SendBody,
     idempotent: true,
     status: 202,
     response: Operation,

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Channel } from "../../client/index.ts";
 import { allChannels, findChannel, named } from "../channelId.ts";
 import { usage } from "../exitCodes.ts";
-import { type OperationOptions, operate, stepText } from "../operation.ts";
+import { type OperationOptions, operate, operation, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { short, timeText } from "../text.ts";
@@ -84,13 +84,6 @@ async function details(shell: Shell, channel: Channel): Promise<[string, string]
       : [["challenges until", timeText(channel.closeDeadline)] as [string, string]]),
     ...(channel.paidOut === undefined ? [] : [["paid out", await both(channel.paidOut)] as [string, string]]),
   ];
-}
-
-/** Options of everything that sends transactions. */
-function operation(command: Command): Command {
-  return command
-    .option("--idempotency-key <key>", "the same key again is the same call")
-    .option("--no-wait", "return at once; `rivulet operations` shows how far it is");
 }
 
 interface OpenOptions extends OperationOptions {

@@ -11,6 +11,7 @@ import type { MovementKind } from "./movement.ts";
  * | `income:received`, `expenses:sent` | payments, refunds of either direction included |
  * | `expenses:gas` | gas of the account's own transactions, in the native coin |
  * | `equity:settlement` | what a settlement paid less than the channel's balance (debit) or more (credit) |
+ * | `equity:drawings` | what this node sent out of the account to other addresses |
  * | `equity:external` | what came into the account or left it by other ways than this node |
  */
 export type Account =
@@ -20,6 +21,7 @@ export type Account =
   | "expenses:sent"
   | "expenses:gas"
   | "equity:settlement"
+  | "equity:drawings"
   | "equity:external";
 
 export const ACCOUNTS: readonly Account[] = [
@@ -29,11 +31,12 @@ export const ACCOUNTS: readonly Account[] = [
   "expenses:sent",
   "expenses:gas",
   "equity:settlement",
+  "equity:drawings",
   "equity:external",
 ];
 
 /** What moves money between two accounts. */
-export type TransferKind = Exclude<MovementKind, "settlement"> | "sent" | "received" | "gas";
+export type TransferKind = Exclude<MovementKind, "settlement"> | "sent" | "received" | "gas" | "drawing";
 
 /** From credit to debit. */
 const TRANSFERS: Readonly<Record<TransferKind, { readonly debit: Account; readonly credit: Account }>> = {
@@ -42,6 +45,7 @@ const TRANSFERS: Readonly<Record<TransferKind, { readonly debit: Account; readon
   sent: { debit: "expenses:sent", credit: "assets:channels" },
   received: { debit: "assets:channels", credit: "income:received" },
   gas: { debit: "expenses:gas", credit: "assets:wallet" },
+  drawing: { debit: "equity:drawings", credit: "assets:wallet" },
 };
 
 export function accountsOf(kind: TransferKind): { readonly debit: Account; readonly credit: Account } {

@@ -77,7 +77,7 @@ export class Books {
     return { sent: await total("sent"), received: await total("received") };
   }
 
-  /** The accounts of every token this node has or had channels in, and of the native coin. */
+  /** The accounts of every token this node has or had channels in or sent, and of the native coin. */
   async trialBalance(signal?: AbortSignal): Promise<TrialBalance[]> {
     const books = new Map<Address, TokenBooks>([[ZERO_ADDRESS, new TokenBooks()]]);
     const held = new Map<Address, bigint>();
@@ -91,6 +91,9 @@ export class Books {
     }
     for await (const { amount } of this.journal.gas(ALL_TIME, signal)) {
       books.get(ZERO_ADDRESS)!.transfer("gas", amount);
+    }
+    for await (const { token, amount } of this.journal.drawings(ALL_TIME, signal)) {
+      entry(books, token, () => new TokenBooks()).transfer("drawing", amount);
     }
     const balances: TrialBalance[] = [];
     for (const [token, of] of books) {

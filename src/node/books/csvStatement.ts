@@ -48,6 +48,11 @@ function* rowsOf(record: StatementRecord, channel: ChannelRecord | undefined): G
     const of = { time: timeText(time), kind: "gas", token: ZERO_ADDRESS, amount, transaction };
     yield { ...of, ...accountsOf("gas") };
   }
+  if (record.type === "drawing") {
+    const { time, transaction, token, to, amount } = record;
+    const of = { time: timeText(time), kind: "drawing", token, amount, peer: to, transaction };
+    yield { ...of, ...accountsOf("drawing") };
+  }
   if (channel === undefined) return;
   const of = {
     token: channel.token,

@@ -1,3 +1,4 @@
+import type { MinedCost } from "../../chain/publisher.ts";
 import {
   type Address,
   type ChannelId,
@@ -10,10 +11,19 @@ import type { GroupCommit } from "../../store/groupCommit.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import type { Op, StoreReader } from "../../store/store.ts";
 import { type ListOptions, type Records, splitTimeKey, timeKey } from "../records.ts";
-import { chainTotals, type GasPaid, type Movement, type MovementKind, movementsBetween } from "./movement.ts";
+import { sendOf } from "../sends/sendOrder.ts";
+import {
+  chainTotals,
+  type Drawing,
+  type GasPaid,
+  type Movement,
+  type MovementKind,
+  movementsBetween,
+} from "./movement.ts";
 
 const MOVEMENTS = "movement";
 const GAS = "gas";
+const DRAWINGS = "drawing";
 /** Transaction hash → its key among the others: the same receipt may be read twice. */
 const GAS_NOTED = "gasNoted";
 const MARKS = "books";
@@ -30,6 +40,12 @@ interface StoredMovement {
   readonly total: string;
 }
 
+interface StoredDrawing {
+  readonly token: Address;
+  readonly to: Address;
+  readonly amount: string;
+}
+
 interface StoredGas {
   readonly intent: string;
   readonly amount: string;
@@ -42,7 +58,8 @@ export interface Period {
 }
 
 /**
- * What cannot be read off a channel's record and updates: when the chain moved our money, and what gas cost.
+ * What cannot be read off a channel's record and updates: when the chain moved our money, what was sent out of the
+ * account, and what gas cost.
  * Movements are derived from a channel's states and written in the very batch that makes the new state true.
  */
 export class BookJournal {
@@ -81,12 +98,21 @@ export class BookJournal {
     await this.#committer.commit(ops, { sync: true });
   }
 
-  /** Notes what a mined transaction cost; the same transaction again changes nothing. */
-  async noteGas(gas: Omit<GasPaid, "time">): Promise<void> {
-    if ((await this.#records.get(GAS_NOTED, gas.hash)) !== undefined) return;
-    const key = `${timeKey(Date.now())}/${gas.hash}`;
-    const value: StoredGas = { intent: gas.intent, amount: gas.amount.toString() };
-    const ops = [this.#records.putOp(GAS, key, value), this.#records.putOp(GAS_NOTED, gas.hash, key)];
+  /**
+   * Notes what a mined transaction cost, and what it sent out of the account if it was `done`; the same transaction again
+   * changes nothing.
+   */
+  async noteMined({ hash, intent, amount, done }: MinedCost): Promise<void> {
+    if ((await this.#records.get(GAS_NOTED, hash)) !== undefined) return;
+    const key = `${timeKey(Date.now())}/${hash}`;
+    const value: StoredGas = { intent, amount: amount.toString() };
+    const ops = [this.#records.putOp(GAS, key, value), this.#records.putOp(GAS_NOTED, hash, key)];
+    const sent = done ? await sendOf(this.#records, intent) : undefined;
+    if (sent !== undefined) {
+      const { token, to } = sent;
+      const drawing: StoredDrawing = { token, to, amount: sent.amount };
+      ops.push(this.#records.putOp(DRAWINGS, key, drawing));
+    }
     await this.#committer.commit(ops, { sync: true });
   }
 
@@ -118,6 +144,14 @@ export class BookJournal {
     for await (const { key, value } of this.#list<StoredGas>(GAS, { from, to }, signal)) {
       const { time, rest } = splitTimeKey(key);
       yield { time, hash: rest as Hex, intent: value.intent, amount: BigInt(value.amount) };
+    }
+  }
+
+  /** What was sent out of the account, in the order of time. */
+  async *drawings({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<Drawing> {
+    for await (const { key, value } of this.#list<StoredDrawing>(DRAWINGS, { from, to }, signal)) {
+      const { time, rest } = splitTimeKey(key);
+      yield { time, hash: rest as Hex, token: value.token, to: value.to, amount: BigInt(value.amount) };
     }
   }
 

@@ -25,6 +25,15 @@ export interface GasPaid {
   readonly amount: bigint;
 }
 
+/** Money of the account that went to an address, by a transaction that is confirmed; base units. */
+export interface Drawing {
+  readonly time: number;
+  readonly hash: Hex;
+  readonly token: Address;
+  readonly to: Address;
+  readonly amount: bigint;
+}
+
 /** Running totals of what the chain moved of one side's money. */
 export interface ChainTotals {
   readonly deposit: bigint;

@@ -16,6 +16,7 @@ import { balanceOf, type Movement } from "./movement.ts";
 import { DIRECTIONS, StoredUpdates, type TimedUpdate } from "./payments.ts";
 import type {
   ChannelRecord,
+  DrawingRecord,
   NodeRecord,
   PaymentLine,
   Position,
@@ -82,7 +83,22 @@ export async function* statementRecords(init: StatementInit): AsyncGenerator<Sta
       yield { type: "gas", time, transaction: hash, intent, amount: `${amount}` };
     }
   }
+  if (filter.peer === undefined) yield* drawingRecords(books, filter, period, totals, signal);
   yield* totals.records();
+}
+
+async function* drawingRecords(
+  books: Books,
+  filter: StatementFilter,
+  period: Period,
+  totals: TotalsByToken,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<DrawingRecord> {
+  for await (const { time, hash, token, to, amount } of books.journal.drawings(period, signal)) {
+    if (filter.token !== undefined && filter.token !== token) continue;
+    totals.of(token).drawn += amount;
+    yield { type: "drawing", time, transaction: hash, token, to, amount: `${amount}` };
+  }
 }
 
 function concerns(state: ChannelState, { peer, token }: StatementFilter): boolean {

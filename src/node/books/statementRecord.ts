@@ -117,6 +117,16 @@ export interface GasRecord {
   readonly amount: string;
 }
 
+/** Money of the account that went to an address. */
+export interface DrawingRecord {
+  readonly type: "drawing";
+  readonly time: number;
+  readonly transaction: Hex;
+  readonly token: Address;
+  readonly to: Address;
+  readonly amount: string;
+}
+
 /** Sums of the listed records, per token. */
 export interface TotalsRecord {
   readonly type: "totals";
@@ -133,6 +143,8 @@ export interface TotalsRecord {
   readonly settlementLoss: string;
   readonly closing: string;
   readonly gas: string;
+  /** What was sent out of the account; absent where nothing was. */
+  readonly drawn?: string;
 }
 
 /** Seals all lines before it. Always last. */
@@ -153,6 +165,7 @@ export type StatementRecord =
   | ProofRecord
   | ChannelEndRecord
   | GasRecord
+  | DrawingRecord
   | TotalsRecord
   | EndRecord;
 

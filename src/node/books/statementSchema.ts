@@ -100,6 +100,14 @@ export const StatementRecordSchema = z.discriminatedUnion("type", [
     amount: unsigned,
   }),
   z.strictObject({
+    type: z.literal("drawing"),
+    time,
+    transaction: bytes32,
+    token: address,
+    to: address,
+    amount: unsigned,
+  }),
+  z.strictObject({
     type: z.literal("totals"),
     token: address,
     payments: z.int().nonnegative(),
@@ -112,6 +120,7 @@ export const StatementRecordSchema = z.discriminatedUnion("type", [
     settlementLoss: signed,
     closing: signed,
     gas: unsigned,
+    drawn: unsigned.optional(),
   }),
   z.strictObject({
     type: z.literal("end"),

@@ -14,6 +14,7 @@ export class Totals {
   settlementLoss = 0n;
   closing = 0n;
   gas = 0n;
+  drawn = 0n;
 
   constructor(token: Address) {
     this.token = token;
@@ -33,6 +34,7 @@ export class Totals {
       settlementLoss: `${this.settlementLoss}`,
       closing: `${this.closing}`,
       gas: `${this.gas}`,
+      ...(this.drawn !== 0n && { drawn: `${this.drawn}` }),
     };
   }
 }

@@ -157,6 +157,9 @@ class StatementCheck {
       case "gas":
         this.#totals.of(ZERO_ADDRESS).gas += BigInt(record.amount);
         return;
+      case "drawing":
+        this.#totals.of(record.token).drawn += BigInt(record.amount);
+        return;
       case "totals":
         this.#told.push(record);
         return;

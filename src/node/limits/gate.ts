@@ -1,4 +1,4 @@
-import { type Address, type ChannelId, toHex } from "../../protocol/index.ts";
+import { type Address, type ChannelId, type Hex, toHex } from "../../protocol/index.ts";
 import type { ChannelMailbox } from "../channel/mailbox.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
@@ -78,7 +78,7 @@ const UNSENT = new Set([
 ]);
 
 /** What a payment under way counts for. */
-interface Held {
+export interface Held {
   /** It certainly was not made. */
   release(): void;
 }
@@ -212,6 +212,25 @@ export class SpendingGate {
     return this.approvals.channelOf({ answersAs: answererOf(spender), paymentId: toHex(id) });
   }
 
+  /**
+   * Lets money of the account leave for the address `peer`, counted with the payments. Rejects as {@link pay} does;
+   * what would be held for approval is refused. Release it only when nothing was sent for certain.
+   */
+  async admit(spender: Spender | undefined, payment: Payment): Promise<Held> {
+    const wanted: Wanted = { ...payment, spender };
+    await this.#refuseForbidden(wanted);
+    const guarded = await this.#guarded(wanted);
+    const held = await this.#reserve(wanted, guarded);
+    try {
+      for (const { account, caps } of guarded) await account.cover(caps);
+      this.#assertStillAllowed(spender);
+    } catch (error) {
+      held.release();
+      throw error;
+    }
+    return held;
+  }
+
   #assertStillAllowed(spender: Spender | undefined): void {
     this.#freeze.assertThawed();
     spender?.assertLive?.();
@@ -326,14 +345,12 @@ export class SpendingGate {
   async #act(wanted: Wanted, verdict: Verdict): Promise<never> {
     if (verdict.code === "payment_held") throw heldError(verdict.approval);
     const { code, rule, trip, onTrip } = verdict;
-    const { amount, spender } = wanted;
+    const { amount, spender, channelId, paymentId } = wanted;
     const fields = { rule, limit: trip.limit, spent: trip.spent, amount };
     const error = new NodeError({ code, fields });
     const reason = verdict.why ?? error.message;
-    if (onTrip === "hold") {
-      const approval = await this.#hold(wanted, rule, reason);
-      throw heldError(approval);
-    }
+    if (onTrip === "hold" && channelId !== undefined && paymentId !== undefined)
+      throw heldError(await this.#hold({ ...wanted, channelId, paymentId }, rule, reason));
     // The brake first: what came with this payment must not slip through while the log is written.
     const freezing = onTrip === "freeze" ? this.#freeze.freeze(`${rule}: ${reason}`) : undefined;
     await this.#note(decisionOf(wanted, "refused", rule, reason));
@@ -343,7 +360,11 @@ export class SpendingGate {
     throw error;
   }
 
-  async #hold({ spender, ...payment }: Wanted, rule: string, reason: string): Promise<Approval> {
+  async #hold(
+    { spender, ...payment }: Wanted & { readonly channelId: ChannelId; readonly paymentId: Hex },
+    rule: string,
+    reason: string,
+  ): Promise<Approval> {
     const by = { spender: spender?.id, answersAs: answererOf(spender) };
     const wanted = { ...payment, spender };
     let approval: Approval;

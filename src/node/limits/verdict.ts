@@ -21,9 +21,10 @@ export interface Wanted {
   readonly spender: Spender | undefined;
   readonly peer: Address;
   readonly token: Address;
-  readonly channelId: ChannelId;
+  /** Undefined: the money leaves by a transaction of the account, to `peer`'s address. */
+  readonly channelId?: ChannelId | undefined;
   readonly amount: bigint;
-  readonly paymentId: Hex;
+  readonly paymentId?: Hex | undefined;
 }
 
 /** What a payment is judged by, beside its budgets. */
@@ -48,9 +49,10 @@ export function judge(
     if (trip !== undefined)
       return { code: "budget_exceeded", rule: `budget.${trip.rule}`, trip, onTrip: "refuse" };
   }
-  const known = approvals.of({ answersAs: answererOf(spender), channelId, paymentId });
-  if (known !== undefined) {
-    if (known.amount !== amount) throw conflict(paymentId);
+  const known =
+    channelId && paymentId && approvals.of({ answersAs: answererOf(spender), channelId, paymentId });
+  if (known) {
+    if (known.amount !== amount) throw conflict(known.paymentId);
     if (known.state === "approved") return undefined;
     return { code: "payment_held", rule: known.rule, approval: known };
   }
@@ -117,7 +119,7 @@ export function heldError({ id, state, reason }: Approval): NodeError {
 }
 
 export function decisionOf(
-  { spender, peer, channelId, token, amount }: Omit<Wanted, "channelId" | "paymentId"> & Partial<Wanted>,
+  { spender, peer, channelId, token, amount }: Wanted,
   verdict: NewDecision["verdict"],
   rule: string,
   reason: string,

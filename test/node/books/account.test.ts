@@ -6,7 +6,7 @@ import { linesOf } from "../../../src/node/books/lines.ts";
 import type { ChannelRecord, StatementRecord } from "../../../src/node/books/statementRecord.ts";
 
 const amount = fc.bigInt({ min: 0n, max: 2n ** 128n });
-const kinds: TransferKind[] = ["deposit", "withdrawal", "sent", "received", "gas"];
+const kinds: TransferKind[] = ["deposit", "withdrawal", "sent", "received", "gas", "drawing"];
 
 describe("the books of a token", () => {
   it("sum to zero after any transfers and settlements, and hold in channels what a channel would", () => {
@@ -28,7 +28,7 @@ describe("the books of a token", () => {
           if (kind === "deposit" || kind === "received") channel += amount;
           if (kind === "withdrawal" || kind === "sent") channel -= amount;
           if (kind === "withdrawal") wallet += amount;
-          if (kind === "deposit" || kind === "gas") wallet -= amount;
+          if (kind === "deposit" || kind === "gas" || kind === "drawing") wallet -= amount;
         }
         expect(books.sum).toBe(0n);
         expect(books.balance("assets:channels")).toBe(channel);

@@ -1,0 +1,146 @@
+import { Erc20 } from "../../chain/erc20.ts";
+import type { Call } from "../../chain/eth.ts";
+import { ceilingAt, firstFees } from "../../chain/fees.ts";
+import { simulate } from "../../chain/simulate.ts";
+import { type Address, ZERO_ADDRESS } from "../../protocol/index.ts";
+import type { ChannelInfo } from "../channelInfo.ts";
+import type { Channels } from "../channels.ts";
+import type { NodeContext } from "../context.ts";
+import { NodeError, transactionFailed } from "../error.ts";
+import { disputeCost } from "../gasWallet.ts";
+import { type SendOrder, transferCall } from "./sendOrder.ts";
+
+/** What an order comes to. */
+export interface SendPlan {
+  /** Base units. */
+  readonly amount: bigint;
+  /** What the transaction would use. */
+  readonly gas: bigint;
+  readonly gasLimit: bigint;
+}
+
+interface Gas extends Pick<SendPlan, "gas" | "gasLimit"> {
+  /** Wei: what the transaction may cost at most, as the publisher would begin. */
+  readonly cost: bigint;
+}
+
+/** Finds out what sending would take, and refuses what would lose money or leave disputes without gas. */
+export class SendPlanner {
+  readonly #context: NodeContext;
+  readonly #channels: Channels;
+
+  constructor(context: NodeContext, channels: Channels) {
+    this.#context = context;
+    this.#channels = channels;
+  }
+
+  /**
+   * Throws `destination_refused`, `wallet_insufficient`, `gas_reserve_needed`, `transaction_failed` where it would
+   * revert, or `ChainError`.
+   */
+  async plan(order: SendOrder, signal: AbortSignal): Promise<SendPlan> {
+    this.#refuseDestination(order);
+    return order.token === ZERO_ADDRESS ? this.#native(order, signal) : this.#token(order, signal);
+  }
+
+  #refuseDestination({ to, token }: SendOrder): void {
+    const { escrow, account } = this.#context;
+    const reasons: readonly [boolean, string][] = [
+      [to === ZERO_ADDRESS, "nobody has the zero address"],
+      [
+        to === escrow.address,
+        "the escrow gives nothing back that was sent to it; deposit into a channel instead",
+      ],
+      [to === token, "a token's own contract gives nothing back"],
+      [to === account, "it is this node's own account"],
+    ];
+    for (const [applies, reason] of reasons) {
+      if (applies) throw new NodeError({ code: "destination_refused", fields: { to, reason } });
+    }
+  }
+
+  async #native({ to, amount, force }: SendOrder, signal: AbortSignal): Promise<SendPlan> {
+    const coins = await this.#coins(signal);
+    const given = amount === "all" ? 1n : amount;
+    if (coins < given) throw insufficient(ZERO_ADDRESS, coins, given);
+    const { cost, ...limits } = await this.#gas(
+      transferCall(to, ZERO_ADDRESS, given, this.#context.chain.eth),
+      signal,
+    );
+    const reserve = force === true ? NO_RESERVE : await this.#reserve(signal);
+    const value = amount === "all" ? coins - cost - reserve.needed : amount;
+    if (value <= 0n) throw insufficient(ZERO_ADDRESS, coins, cost + reserve.needed + 1n);
+    this.#checkCoins(coins, value + cost, reserve);
+    return { amount: value, ...limits };
+  }
+
+  async #token({ to, token, amount, force }: SendOrder, signal: AbortSignal): Promise<SendPlan> {
+    const { chain, account } = this.#context;
+    const contract = new Erc20(token, chain.eth);
+    const holds = await contract.balanceOf(account, { signal });
+    const value = amount === "all" ? holds : amount;
+    if (value === 0n || holds < value) throw insufficient(token, holds, value === 0n ? 1n : value);
+    const call = transferCall(to, token, value, chain.eth);
+    const { cost, ...limits } = await this.#gas(call, signal);
+    if (await contract.refusesTransfer(account, call, { signal })) {
+      throw new NodeError({
+        code: "transaction_failed",
+        fields: { reason: "send: the token answers false" },
+      });
+    }
+    this.#checkCoins(
+      await this.#coins(signal),
+      cost,
+      force === true ? NO_RESERVE : await this.#reserve(signal),
+    );
+    return { amount: value, ...limits };
+  }
+
+  #checkCoins(coins: bigint, need: bigint, { needed, channels }: Reserve): void {
+    if (coins < need) throw insufficient(ZERO_ADDRESS, coins, need);
+    const left = coins - need;
+    if (left < needed)
+      throw new NodeError({ code: "gas_reserve_needed", fields: { left, needed, channels } });
+  }
+
+  /** What nothing under way will take. */
+  async #coins(signal: AbortSignal): Promise<bigint> {
+    const { chain, account } = this.#context;
+    const free = (await chain.eth.balance(account, { signal })) - chain.owed;
+    return free > 0n ? free : 0n;
+  }
+
+  async #gas(call: Call, signal: AbortSignal): Promise<Gas> {
+    const { chain, account } = this.#context;
+    const simulated = await simulate(account, call, chain.eth, { signal });
+    if (!simulated.ok) throw transactionFailed("send", simulated);
+    const { gas, gasLimit } = simulated;
+    const { maxFee } = firstFees(chain.fees, await chain.market(signal), ceilingAt(chain.fees, undefined));
+    return { gas, gasLimit, cost: gasLimit * maxFee };
+  }
+
+  /** One dispute for every channel with money of ours. */
+  async #reserve(signal: AbortSignal): Promise<Reserve> {
+    const { chain } = this.#context;
+    let channels = 0n;
+    for await (const info of this.#channels.list({ signal })) if (hasOurMoney(info)) channels++;
+    return { channels, needed: channels * disputeCost(chain, await chain.market(signal)) };
+  }
+}
+
+interface Reserve {
+  /** Wei. */
+  readonly needed: bigint;
+  readonly channels: bigint;
+}
+
+const NO_RESERVE: Reserve = { needed: 0n, channels: 0n };
+
+function hasOurMoney({ phase, deposits, withdrawn, sent, received }: ChannelInfo): boolean {
+  if (phase === "settled") return false;
+  return deposits[0] - withdrawn[0] + received - sent > 0n;
+}
+
+function insufficient(token: Address, have: bigint, need: bigint): NodeError {
+  return new NodeError({ code: "wallet_insufficient", fields: { token, have, need } });
+}

@@ -1,0 +1,142 @@
+import { randomBytes } from "node:crypto";
+import type { Outcome, Progress } from "../../chain/intent.ts";
+import { orAborted } from "../../chain/wait.ts";
+import type { NodeContext } from "../context.ts";
+import { NodeError, transactionFailed } from "../error.ts";
+import type { Held } from "../limits/gate.ts";
+import type { SendProgress } from "../progress.ts";
+import { intentOf, SENDS, type SendOrder, type Sent, type StoredSend, transferCall } from "./sendOrder.ts";
+import type { SendPlan, SendPlanner } from "./sendPlan.ts";
+
+export interface SendOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: SendProgress) => void;
+  /** Makes it one send for ever, however often it is asked for under this name. */
+  readonly name?: string | undefined;
+  /** Awaited with the amount before anything is written or signed; not for what was signed before. */
+  readonly admit?: ((amount: bigint) => Promise<Held>) | undefined;
+}
+
+interface SenderInit {
+  readonly context: NodeContext;
+  readonly planner: SendPlanner;
+  /** How many losses the database has had. */
+  readonly losses: () => number;
+}
+
+/**
+ * Sends money out of the account. What is sent is on disk under its name before it is signed, and the publisher signs one
+ * content under one nonce for one name: asked for again, after a crash too, it is the same transaction.
+ */
+export class Sender {
+  readonly #init: SenderInit;
+  /** One after the other, each planned with what the one before has left. Nonces are mined in order all the same. */
+  #line: Promise<void> = Promise.resolve();
+
+  constructor(init: SenderInit) {
+    this.#init = init;
+  }
+
+  /** Whether a transaction was ever signed under this name. */
+  knows(name: string): Promise<boolean> {
+    return this.#init.context.chain.knows(intentOf(name));
+  }
+
+  /** What {@link send} would do now. Throws as it does. */
+  plan(order: SendOrder, signal: AbortSignal): Promise<SendPlan> {
+    return this.#init.planner.plan(order, signal);
+  }
+
+  /**
+   * Resolves once the transaction is confirmed. An abort ends the waiting, not the transaction. Throws what the planner
+   * throws, `option_invalid` when the name stands for something else, `send_uncertain`, and `transaction_failed`.
+   */
+  async send(order: SendOrder, options: SendOptions): Promise<Sent> {
+    const { name = randomBytes(16).toString("hex"), signal, onProgress } = options;
+    const { records } = this.#init.context;
+    const leave = await this.#turn(options);
+    let sending: Sending;
+    try {
+      const stored = await records.get<StoredSend>(SENDS, name);
+      sending = (await this.#joined(name, stored, order)) ?? (await this.#begin(name, order, options));
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    const over = this.#submit(name, sending, onProgress, leave);
+    over.catch(() => {}); // nobody may be waiting any more when the node stops
+    const outcome = await orAborted(over, signal);
+    if (!outcome.ok) throw transactionFailed("send", outcome);
+    return { amount: BigInt(sending.stored.amount), transaction: outcome.hash };
+  }
+
+  /** Resolves when what was sent before is mined or over; the returned function lets the next one begin. */
+  async #turn({ signal, onProgress }: SendOptions): Promise<() => void> {
+    const before = this.#line;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#line = promise;
+    onProgress({ step: "queued" });
+    try {
+      await orAborted(before, signal);
+    } catch (error) {
+      void before.then(resolve);
+      throw error;
+    }
+    return resolve;
+  }
+
+  /** What was signed under this name before; undefined if nothing was. */
+  async #joined(
+    name: string,
+    stored: StoredSend | undefined,
+    order: SendOrder,
+  ): Promise<Sending | undefined> {
+    if (stored === undefined) return undefined;
+    const { chain } = this.#init.context;
+    if (stored.to !== order.to || stored.token !== order.token || stored.asked !== String(order.amount)) {
+      const reason = "it stands for another send";
+      throw new NodeError({ code: "option_invalid", fields: { option: "name", reason } });
+    }
+    if (chain.pending().includes(intentOf(name)) || (await this.knows(name))) return { stored };
+    if (stored.losses === this.#init.losses()) return undefined;
+    throw new NodeError({ code: "send_uncertain", fields: { name } });
+  }
+
+  async #begin(name: string, order: SendOrder, { signal, admit }: SendOptions): Promise<Sending> {
+    const { amount } = await this.#init.planner.plan(order, signal);
+    const held = await admit?.(amount);
+    const { to, token, amount: asked } = order;
+    const stored = { to, token, asked: `${asked}`, amount: `${amount}`, losses: this.#init.losses() };
+    await this.#init.context.records.put(SENDS, name, stored, { sync: true });
+    return { stored, held };
+  }
+
+  #submit(
+    name: string,
+    { stored, held }: Sending,
+    onProgress: SendOptions["onProgress"],
+    leave: () => void,
+  ): Promise<Outcome> {
+    const { chain, stopping } = this.#init.context;
+    const { to, token, amount } = stored;
+    const call = transferCall(to, token, BigInt(amount), chain.eth);
+    const told = (progress: Progress) => {
+      if (progress.stage === "mined" || progress.stage === "confirmed") leave();
+      onProgress({ step: "send", progress });
+    };
+    const over = chain.submit({ id: intentOf(name), ...call }, { signal: stopping, onProgress: told });
+    return over
+      .then((outcome) => {
+        // Every such end is one without effect.
+        if (!outcome.ok) held?.release();
+        return outcome;
+      })
+      .finally(leave);
+  }
+}
+
+interface Sending {
+  readonly stored: StoredSend;
+  /** What it counts for; undefined where it was counted before. */
+  readonly held?: Held | undefined;
+}
