@@ -146,6 +146,24 @@ describe("an operator's way from nothing to a payment", () => {
     expect((await pay("0.1")).status).toBe(200);
   });
 
+  it("waits for a request that can be paid for a month, until it is paid", async () => {
+    const waiting = bob.run("request", `0.1 ${world.tokenAddress}`, "--expires", "30d", "--wait", "--json");
+    const { url } = JSON.parse(await readFile(join(bob.dir, "data", "daemon.json"), "utf8"));
+    const secret = (await readFile(join(bob.dir, "data", "admin.token"), "utf8")).trim();
+    const open = async () => {
+      const query = `${url}/v1/requests?state=open&limit=1`;
+      const response = await fetch(query, { headers: { authorization: `Bearer ${secret}` } });
+      const { items } = (await response.json()) as { items: { expiresAt: number; request: string }[] };
+      return items.find(({ expiresAt }) => expiresAt > Date.now() / 1000 + 2_000_000);
+    };
+    await vi.waitUntil(open, { timeout: 20_000 });
+    const { request } = (await open())!;
+    expect((await alice.run("pay", request)).code).toBe(0);
+    const waited = await waiting;
+    expect(waited.json).toMatchObject({ state: "paid", request });
+    expect(waited.err).toBe("");
+  }, 60_000);
+
   it("stops in order, goes on after a restart, and closes", async () => {
     expect(await alice.stop()).toBe(0);
     expect((await alice.run("status")).code).toBe(3);

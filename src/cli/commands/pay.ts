@@ -135,13 +135,18 @@ async function cancel(shell: Shell, request: string): Promise<void> {
   shell.result(cancelled, `${cancelled.state}; what pays it from now on is given back`);
 }
 
+/** How often it is looked whether a request has expired. */
+const LOOK_MS = 500;
+
 async function untilPaid(shell: Shell, { paymentHash, expiresAt }: PaymentRequest): Promise<PaymentRequest> {
   const client = await shell.client();
   const waiting = shell.wait("waiting for the payment …");
-  const signal = AbortSignal.any([
-    shell.signal,
-    AbortSignal.timeout(Math.max(1, expiresAt * 1000 - Date.now())),
-  ]);
+  const expired = new AbortController();
+  // No timer can be set for a month.
+  const timer = setInterval(() => {
+    if (Date.now() >= expiresAt * 1000) expired.abort();
+  }, LOOK_MS);
+  const signal = AbortSignal.any([shell.signal, expired.signal]);
   try {
     for await (const event of client.events({ after: "0", types: ["request"], signal })) {
       if (event.type === "request" && event.request.paymentHash === paymentHash) break;
@@ -149,6 +154,7 @@ async function untilPaid(shell: Shell, { paymentHash, expiresAt }: PaymentReques
   } catch (error) {
     if (shell.signal.aborted || !signal.aborted) throw error;
   } finally {
+    clearInterval(timer);
     waiting.stop();
   }
   return client.request({ params: { paymentHash } });

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "../../chain/wait.ts";
 import type { PeerSession } from "../../p2p/session.ts";
 import {
   balance,
@@ -126,7 +127,7 @@ export class Closer {
     await this.cooperative();
     const until = BigInt(Math.ceil((Date.now() + milliseconds) / 1000));
     onProgress({ step: "signing", channelId, until });
-    const patience = AbortSignal.timeout(milliseconds);
+    const patience = AbortSignal.timeout(Math.min(milliseconds, MAX_TIMER_MS));
     const answered = ({ terms }: ChannelState) => terms.phase !== "open" || isAgreed(terms.stop?.signed);
     try {
       const { terms } = await this.#mailbox.until(answered, AbortSignal.any([signal, patience]));
