@@ -11,6 +11,7 @@ import { registerInit } from "./commands/init.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerFreeze, registerLimits } from "./commands/limits.ts";
 import { registerPay, registerPayments, registerRequest } from "./commands/pay.ts";
+import { registerRecovery } from "./commands/recovery.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
@@ -70,6 +71,7 @@ const REGISTER = [
   registerFreeze,
   registerBackup,
   registerRestore,
+  registerRecovery,
   registerKeys,
   registerConfig,
   registerDoctor,

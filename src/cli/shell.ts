@@ -152,6 +152,19 @@ export class Shell {
     return first;
   }
 
+  /** A mnemonic, typed unseen or from stdin: as an argument every user of the machine could read it. */
+  async words(message: string): Promise<string> {
+    if (isInteractive()) return this.#typed(message);
+    let text = "";
+    for await (const piece of process.stdin) {
+      text += piece;
+      if (text.length > MOST_WORDS_CHARS) throw usage("there is more on stdin than a mnemonic");
+    }
+    if (text.trim() === "")
+      throw usage("the words are needed and nobody can type them here", "Give them on stdin.");
+    return text;
+  }
+
   #typed(message: string): Promise<string> {
     return password({ message, mask: true }, { output: process.stderr, signal: this.signal });
   }
@@ -247,6 +260,9 @@ function tableText(head: readonly string[], rows: readonly string[][]): string {
 export function isInteractive(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
+
+/** Far more than 24 words have. */
+const MOST_WORDS_CHARS = 1_000;
 
 const NO_LINES = {
   top: "",

@@ -6,6 +6,7 @@ export type { NodeStatus, Peer, TokenInfo } from "../api/schema/node.ts";
 export type { Operation } from "../api/schema/operation.ts";
 export type { Payment, Receipt } from "../api/schema/payment.ts";
 export type { Problem } from "../api/schema/problem.ts";
+export type { Recovery } from "../api/schema/recovery.ts";
 export type { DecodedRequest, PaymentRequest } from "../api/schema/request.ts";
 export { type AnswerOf, type CallOf, type ClientCalls, RivuletClient } from "./client.ts";
 export type { FollowEvents } from "./events.ts";

@@ -42,6 +42,7 @@ export const CALLS: {
   unfreeze: ["POST", "/v1/unfreeze"],
   books: ["GET", "/v1/books"],
   statement: ["GET", "/v1/statements"],
+  recovery: ["GET", "/v1/recovery"],
   backup: ["POST", "/v1/backup"],
 };
 

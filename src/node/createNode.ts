@@ -196,7 +196,14 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const peers = new Peers(context, channels, opener);
     const { integrity } = database;
     const escrowBlock = options.escrowBlock ?? 0;
-    const recovery = new Recovery({ context, channels, watcher, integrity, escrowBlock });
+    const recovery = new Recovery({
+      context,
+      channels,
+      watcher,
+      integrity,
+      escrowBlock,
+      begin: (ids) => parts.backup.begin(ids),
+    });
     const gasWallet = new GasWallet(context, channels);
     const checksClock = options.staleAfter !== "never";
     const servers = ground.urls.length;

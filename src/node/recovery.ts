@@ -14,6 +14,8 @@ interface RecoveryInit {
   readonly integrity: Integrity;
   /** The block the escrow was deployed in. */
   readonly escrowBlock: number;
+  /** Awaited with the channels whose peers have yet to show what they hold. */
+  readonly begin: (ids: Iterable<ChannelId>) => Promise<void>;
 }
 
 /** How often the clock is looked at while peers are kept out. */
@@ -38,6 +40,7 @@ export class Recovery {
     if (!integrity.lost) return;
     await this.#findChannels(signal);
     this.#missing = await this.#unsettled();
+    await this.#init.begin(this.#missing);
     const details = integrity.details.join("; ");
     context.emit("warning", {
       code: "database_lost_data",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyName } from "../../src/node/backup/proofCopyFile.ts";
 import { restoreBackup, restoreFromMnemonic } from "../../src/node/backup/restore.ts";
-import type { ChannelInfo } from "../../src/node/index.ts";
+import type { ChannelInfo, RecoveredChannel } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { collect } from "./support/collect.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
@@ -106,7 +106,17 @@ describe("a node whose disk is gone", () => {
     expect((await bob.node.channel(channelId)).received).toBe(47n);
     await expect.poll(async () => (await alice.node.backup.recovery())?.complete).toBe(true);
     expect(await alice.node.backup.recovery()).toMatchObject({
-      channels: [{ channelId, shown: true, recovered: { sent: 7n, received: 9n } }],
+      channels: expect.toSatisfy((channels: RecoveredChannel[]) => channels.length === 2),
+    });
+    const recovered = (await alice.node.backup.recovery())!.channels;
+    expect(recovered.find((one) => one.channelId === channelId)).toMatchObject({
+      shown: true,
+      recovered: { sent: 7n, received: 9n },
+    });
+    expect(recovered.find((one) => one.channelId === second.channelId)).toMatchObject({
+      shown: true,
+      provenThrough: 0,
+      recovered: { received: 3n },
     });
     const closed = await alice.node.close(channelId);
     expect(closed.paidOut).toEqual([DEPOSIT - 47n + 9n, DEPOSIT + 47n - 9n]);

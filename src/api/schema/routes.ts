@@ -18,6 +18,7 @@ import { Approval, ApprovalsQuery, Decision, LimitsPolicy } from "./limits.ts";
 import { ConnectBody, FreezeBody, NodeStatus, Peer, TokenInfo } from "./node.ts";
 import { Operation, OperationsQuery } from "./operation.ts";
 import { Direction, PayBody, Payment, PaymentsQuery, Receipt } from "./payment.ts";
+import { Recovery } from "./recovery.ts";
 import {
   DecodedRequest,
   DecodeRequestBody,
@@ -381,6 +382,14 @@ export const ROUTES = {
     query: StatementQuery,
     status: 200,
     produces: ["application/json", "text/csv"],
+  },
+  recovery: {
+    method: "GET",
+    path: "/v1/recovery",
+    summary: "What came back since the database last lost data, and what is at risk",
+    scope: "read",
+    status: 200,
+    response: z.object({ recovery: Recovery.optional() }),
   },
   backup: {
     method: "POST",

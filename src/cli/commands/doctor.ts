@@ -1,6 +1,7 @@
 import { access, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { Recovery } from "../../client/index.ts";
 import { ApiProblem } from "../../client/problem.ts";
 import { formatUnits } from "../amounts.ts";
 import { chainOf, DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
@@ -153,6 +154,7 @@ async function node(shell: Shell): Promise<Check[]> {
             detail: `${status.peers.connected} connected of ${status.peers.known} known`,
           }
         : { name: "peers", state: "warn", detail: "none connected", action: "`rivulet peers` says why." },
+      ...recoveryOf((await client.recovery({ signal })).recovery),
       ...(status.frozen === undefined
         ? []
         : [
@@ -170,4 +172,17 @@ async function node(shell: Shell): Promise<Check[]> {
     const action = refused ? "Check RIVULET_TOKEN or --token." : "`rivulet start` runs it.";
     return [{ name, state: refused ? "fail" : "warn", detail, action }];
   }
+}
+
+function recoveryOf(recovery: Recovery | undefined): Check[] {
+  if (recovery === undefined || recovery.complete) return [];
+  const awaited = recovery.channels.filter(({ shown, phase }) => !shown && phase !== "settled").length;
+  return [
+    {
+      name: "recovery",
+      state: "warn",
+      detail: `the database lost data; ${awaited} channels wait for their peers to show what they hold`,
+      action: "`rivulet recovery` says which. Connect to those peers.",
+    },
+  ];
 }

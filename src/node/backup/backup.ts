@@ -10,7 +10,7 @@ import { BackupError } from "./backupError.ts";
 import { BASELINE, type StoredBaseline, type StoredRestore } from "./baseline.ts";
 import { seal } from "./sealedStream.ts";
 
-/** What is known of one channel since its database was restored. Amounts in the token's base unit. */
+/** What is known of one channel since its database was restored or repaired. Amounts in the token's base unit. */
 export interface RecoveredChannel {
   readonly channelId: ChannelId;
   readonly peer: Address;
@@ -18,20 +18,23 @@ export interface RecoveredChannel {
   readonly phase: string;
   /** The peer has shown what it holds since the restore: our own payments are known again, signed by us. */
   readonly shown: boolean;
-  /** What came back since: payments of ours and of the peer's that the backup did not have. */
+  /** What came back since: payments of ours and of the peer's that the database did not have. */
   readonly recovered: { readonly sent: bigint; readonly received: bigint };
-  /** Unix seconds: every payment received by then is proven here, whatever the peer says. */
+  /** Unix seconds: every payment received by then is proven here, whatever the peer says; 0 where that is not known. */
   readonly provenThrough: number;
   /** The most the peer may have paid us beyond what is proven here: only its honesty brings it back. */
   readonly atRisk: bigint;
 }
 
 export interface RecoveryStatus {
-  /** Unix seconds. */
+  /** Unix seconds: when it was restored, or its loss was noticed. */
   readonly restoredAt: number;
+  /** Unix seconds; 0 where there was no backup. */
   readonly backupCreatedAt: number;
   /** Every channel has been shown by its peer or has ended. */
   readonly complete: boolean;
+  /** What was found at the start to be wrong, in words. */
+  readonly details: readonly string[];
   readonly channels: readonly RecoveredChannel[];
 }
 
@@ -53,6 +56,8 @@ export class Backup {
   readonly #init: BackupInit;
   /** Channels of a restored database whose peers have not shown yet what they hold. */
   readonly #awaited = new Set<ChannelId>();
+  /** Of a database that lost data: all its channels are known, and where they stand. */
+  #begun = false;
 
   constructor(init: BackupInit) {
     this.#init = init;
@@ -99,25 +104,54 @@ export class Backup {
     yield* seal(packContent(manifest, entries), password);
   }
 
+  /** Notes where these channels stand, once per loss. Of a database that lost data; before peers are met. */
+  async begin(ids: Iterable<ChannelId>): Promise<void> {
+    const { context, channels, integrity } = this.#init;
+    const { records } = context;
+    const losses = integrity.epoch;
+    if ((await records.get<StoredRestore>(BASELINE.restore, "newest"))?.losses !== losses) {
+      const restoredAt = Math.floor(Date.now() / 1000);
+      const restore: StoredRestore = { restoredAt, backupCreatedAt: 0, losses };
+      await records.put(BASELINE.restore, "newest", restore, { sync: false });
+    }
+    for (const id of ids) {
+      if ((await records.get<StoredBaseline>(BASELINE.channel, id))?.losses === losses) continue;
+      const { sent, received } = (await channels.load(id)).state;
+      const baseline: StoredBaseline = {
+        sent: `${sent.transferred}`,
+        received: `${received.transferred}`,
+        provenThrough: 0,
+        losses,
+      };
+      await records.put(BASELINE.channel, id, baseline, { sync: false });
+      this.#awaited.add(id);
+    }
+    this.#begun = true;
+  }
+
   /** Both sides have compared notes on a channel. */
   established(channelId: ChannelId): void {
     if (!this.#awaited.delete(channelId)) return;
     this.#shown(channelId).catch((error: unknown) => this.#init.context.fail(error));
   }
 
-  /** What a restored database has got back so far, and what stays unknown; undefined if this one never was restored. */
+  /** What a database has got back since it last lost data, and what stays unknown; undefined if it never did. */
   async recovery(): Promise<RecoveryStatus | undefined> {
-    const { records } = this.#init.context;
+    const { context, integrity } = this.#init;
+    const { records } = context;
     const restore = await records.get<StoredRestore>(BASELINE.restore, "newest");
     if (restore === undefined) return undefined;
     const channels: RecoveredChannel[] = [];
     for await (const { key, value } of records.list<StoredBaseline>(BASELINE.channel)) {
       const channelId = key as ChannelId;
+      if (value.losses !== restore.losses) continue;
       // One that never had money may have been forgotten since.
       if (this.#init.channels.has(channelId)) channels.push(await this.#recovered(channelId, value));
     }
-    const complete = channels.every(({ shown, phase }) => shown || phase === "settled");
-    return { ...restore, complete, channels };
+    const isKnown = this.#begun || !integrity.lost;
+    const complete = isKnown && channels.every(({ shown, phase }) => shown || phase === "settled");
+    const { restoredAt, backupCreatedAt } = restore;
+    return { restoredAt, backupCreatedAt, complete, details: integrity.details, channels };
   }
 
   async #recovered(channelId: ChannelId, baseline: StoredBaseline): Promise<RecoveredChannel> {

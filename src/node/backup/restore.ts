@@ -58,6 +58,27 @@ const UNKNOWNS: readonly Unknown[] = [
   },
 ];
 
+/** Where there was no backup. */
+const UNKNOWNS_WITHOUT: readonly Unknown[] = [
+  {
+    code: "payments_since",
+    text: "what was paid beyond the copies: each peer returns ours, which our own signature proves, and its own, for which only its word stands",
+  },
+  {
+    code: "channels_since",
+    text: "channels of which there is no copy: the chain names them once the node runs",
+  },
+  UNKNOWNS.find(({ code }) => code === "signed_since")!,
+  {
+    code: "peer_addresses",
+    text: "where peers are: they may come by themselves; else connect to them, the sooner the better",
+  },
+  {
+    code: "records_since",
+    text: "access tokens, budgets, limits, labels, requests, operations and the list of single payments: they are gone",
+  },
+];
+
 /** Written at once while restoring. */
 const BATCH_BYTES = 1 << 20;
 
@@ -215,7 +236,7 @@ async function restoreInto(
       account: manifest.account,
       createdAt: manifest.createdAt,
       channels,
-      unknown: unknownsOf(channels),
+      unknown: manifest.createdAt === 0 ? UNKNOWNS_WITHOUT : unknownsOf(channels),
       unusedCopies: copies.unused,
     };
   } finally {
@@ -259,12 +280,13 @@ class Restorer {
     for (const state of this.#copies.rest()) {
       await this.#keep(state, 1, "copy", this.#copies.provenThrough(state.id, 0));
     }
-    const restore: StoredRestore = { restoredAt: Math.floor(Date.now() / 1000), backupCreatedAt: createdAt };
+    const restoredAt = Math.floor(Date.now() / 1000);
+    const restore: StoredRestore = { restoredAt, backupCreatedAt: createdAt, losses: losses + 1 };
     await this.#record(BASELINE.restore, "newest", restore);
     if (createdAt > 0) {
       // Budgets stand where they stood at the backup, and tokens revoked since are valid again: a human looks first.
       const frozen: Frozen = {
-        since: restore.restoredAt,
+        since: restoredAt,
         reason: "restored from a backup: look at the access tokens",
       };
       await this.#record(FREEZE_RECORD.namespace, FREEZE_RECORD.key, frozen);
@@ -306,6 +328,8 @@ class Restorer {
       sent: sent.transferred.toString(),
       received: received.transferred.toString(),
       provenThrough,
+      // Opened without a high-water mark, it will count as having lost something once more.
+      losses: this.#manifest.losses + 1,
     };
     await this.#record(BASELINE.channel, state.id, baseline);
   }

@@ -32,22 +32,31 @@ export class Operator {
       HOME,
       NO_COLOR: "1",
       RIVULET_CONFIG: join(this.dir, "rivulet.toml"),
-      RIVULET_DATA_DIR: join(this.dir, "data"),
+      RIVULET_DATA_DIR: join(this.dir, this.data),
       RIVULET_PASSWORD: "correct horse",
       RIVULET_API_PORT: "0",
       RIVULET_PEERS_LISTEN: "/ip4/127.0.0.1/tcp/0",
     };
   }
 
+  /** The directory with keystore, database and access token; another after a disk was lost. */
+  data = "data";
+
   run(...args: string[]): Promise<Ran> {
     return this.with({}, ...args);
   }
 
-  async with(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
+  with(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
+    return this.fed("", env, ...args);
+  }
+
+  /** With something on stdin. */
+  async fed(input: string, env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ran> {
     const child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...this.#env(), ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    child.stdin!.on("error", () => {}).end(input);
     const [out, err] = [text(child.stdout!), text(child.stderr!)];
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     const told = await out;

@@ -1,0 +1,111 @@
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { FUNDS, openWorld, TOKENS, type World } from "../node/support/world.ts";
+import { Operator } from "./support/operator.ts";
+
+let world: World;
+let root: string;
+let alice: Operator;
+let bob: Operator;
+let channelId: string;
+
+beforeAll(async () => {
+  world = await openWorld();
+  root = await mkdtemp(join(tmpdir(), "rivulet-restore-"));
+  [alice, bob] = [new Operator(world, join(root, "alice")), new Operator(world, join(root, "bob"))];
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all([alice?.stop("SIGKILL"), bob?.stop("SIGKILL")]);
+  await world?.stop();
+  if (root !== undefined) await rm(root, { recursive: true, force: true });
+});
+
+async function started(operator: Operator) {
+  const place = await operator.start();
+  await world.chain.provider.send("anvil_setBalance", [place.account, `0x${FUNDS.toString(16)}`]);
+  await (await world.token.mint(place.account, TOKENS)).wait();
+  return place;
+}
+
+/** Lets an hour pass in which nothing is signed, and the operator connect to the peer. */
+async function meet(operator: Operator, address: string): Promise<void> {
+  await world.pass(3_700);
+  await vi.waitUntil(async () => (await operator.run("peers", "connect", address)).code === 0, {
+    timeout: 40_000,
+  });
+}
+
+describe("a node of which only the words are left", () => {
+  let address: string;
+  let words: string;
+
+  beforeAll(async () => {
+    for (const operator of [alice, bob]) {
+      await mkdir(operator.dir);
+      expect((await operator.init()).code).toBe(0);
+    }
+    words = await readFile(join(alice.dir, "words.txt"), "utf8");
+    await started(alice);
+    const place = await started(bob);
+    address = place.addresses[0]!;
+    const token = world.tokenAddress;
+    const opened = await alice.run("open", address, `1000 ${token}`, "--yes", "--json");
+    expect(opened.err).toBe("");
+    channelId = opened.json.channelId;
+    const signer = (await bob.run("status", "--json")).json.signer;
+    expect((await alice.run("pay", signer, `7 ${token}`)).code).toBe(0);
+    const back = (await alice.run("status", "--json")).json.signer;
+    expect((await bob.run("pay", back, `2 ${token}`)).code).toBe(0);
+    await alice.stop("SIGKILL");
+    alice.data = "new";
+  }, 120_000);
+
+  it("is not restored by words that others could read, or while the old node may run", async () => {
+    const onLine = await alice.run("restore", "--mnemonic", words.trim(), "--old-node-is-gone");
+    expect([onLine.code, onLine.err]).toEqual([2, expect.stringContaining("from its words")]);
+    const maybe = await alice.fed(words, {}, "restore", "--mnemonic");
+    expect([maybe.code, maybe.err]).toEqual([1, expect.stringContaining("--old-node-is-gone")]);
+    const mistyped = words.replace(/^\w+/, "rivulet");
+    const wrong = await alice.fed(mistyped, {}, "restore", "--mnemonic", "--old-node-is-gone");
+    expect([wrong.code, wrong.err]).toEqual([1, expect.stringContaining("word 1")]);
+    const none = await alice.run("restore", "--mnemonic", "--old-node-is-gone");
+    expect([none.code, none.err]).toEqual([2, expect.stringContaining("on stdin")]);
+  }, 60_000);
+
+  it("gets its channel from the chain and its proofs from the peer, and says what is at risk", async () => {
+    const restored = await alice.fed(words, {}, "restore", "--mnemonic", "--old-node-is-gone");
+    expect(restored.err).toContain("restored from the words");
+    expect(restored.out).toContain("channels of which there is no copy: the chain names them");
+    expect(restored.code).toBe(0);
+    await alice.start();
+    await vi.waitUntil(async () => (await alice.run("recovery", "--json")).json?.channels?.length === 1, {
+      timeout: 20_000,
+    });
+    const before = (await alice.run("recovery", "--json")).json;
+    expect(before).toMatchObject({
+      complete: false,
+      channels: [{ channelId, shown: false, recovered: { sent: "0", received: "0" } }],
+    });
+    expect(before.channels[0].provenThrough).toBeUndefined();
+    const doctor = await alice.run("doctor");
+    expect(doctor.out).toContain("1 channels wait for their peers");
+    await meet(alice, address);
+    await vi.waitUntil(async () => (await alice.run("recovery", "--json")).json.complete, {
+      timeout: 30_000,
+    });
+    const unit = 10n ** 6n;
+    const { recovery } = { recovery: (await alice.run("recovery", "--json")).json };
+    expect(recovery.channels).toMatchObject([
+      { channelId, shown: true, recovered: { sent: `${7n * unit}`, received: `${2n * unit}` } },
+    ]);
+    // What bob still has in the channel he may have paid and hidden: nobody but he knows.
+    expect(recovery.channels[0].atRisk).toBe(`${5n * unit}`);
+    const text = (await alice.run("recovery")).out;
+    expect(text).toMatch(/complete +yes/);
+    const closed = await alice.run("close", channelId, "--yes", "--json");
+    expect(closed.json.channel.paidOut).toEqual({ ours: `${995n * unit}`, theirs: `${5n * unit}` });
+  }, 180_000);
+});
