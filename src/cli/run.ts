@@ -3,6 +3,7 @@ import { ApiProblem, Unreachable } from "../client/problem.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { SETTINGS } from "./config/settings.ts";
 import { CliError, EXIT, exitCodeOf } from "./exitCodes.ts";
+import { takeSecrets } from "./secrets.ts";
 import { type GlobalOptions, Shell } from "./shell.ts";
 import { safe } from "./text.ts";
 
@@ -16,6 +17,7 @@ const WRITE_CONFIGURATION: ReadonlySet<string> = new Set(["init", "restore"]);
 
 /** Makes {@link Run} for one process. `signal` is aborted by Ctrl-C. */
 export function runner(program: Command, signal: AbortSignal): Run {
+  const secrets = takeSecrets(process.env);
   return (action) =>
     async (...args) => {
       const command = args.at(-1) as Command;
@@ -31,7 +33,7 @@ export function runner(program: Command, signal: AbortSignal): Run {
           file: options.config,
           required,
         });
-        await action(new Shell(options, configuration, signal), ...args);
+        await action(new Shell({ options, configuration, signal, secrets }), ...args);
       } catch (error) {
         process.exitCode = tell(error, options.json === true || program.opts<GlobalOptions>().json === true);
       }

@@ -12,6 +12,7 @@ import type { Configuration } from "./config/load.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, EXIT, usage } from "./exitCodes.ts";
 import { passwordIn } from "./files.ts";
+import type { Secrets } from "./secrets.ts";
 import { safe } from "./text.ts";
 
 /** Options every command takes. */
@@ -29,19 +30,29 @@ export interface Waiting {
   stop(): void;
 }
 
+interface ShellInit {
+  readonly options: GlobalOptions;
+  readonly configuration: Configuration;
+  readonly signal: AbortSignal;
+  readonly secrets: Secrets;
+}
+
 /** Where a command writes and what it asks: results to stdout, everything for people's eyes to stderr. */
 export class Shell {
   readonly options: GlobalOptions;
   readonly configuration: Configuration;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** What the environment had of passwords. */
+  readonly secrets: Secrets;
   #client: Promise<RivuletClient> | undefined;
   #tokens: Promise<Tokens> | undefined;
 
-  constructor(options: GlobalOptions, configuration: Configuration, signal: AbortSignal) {
+  constructor({ options, configuration, signal, secrets }: ShellInit) {
     this.options = options;
     this.configuration = configuration;
     this.signal = signal;
+    this.secrets = secrets;
   }
 
   get settings(): Settings {
@@ -131,7 +142,7 @@ export class Shell {
 
   /** The keystore's password: environment, file, or a prompt on a terminal. `again` asks twice, for a new one. */
   async password(message: string, { again = false } = {}): Promise<string> {
-    const given = process.env.RIVULET_PASSWORD;
+    const { password: given } = this.secrets;
     if (given !== undefined) return given;
     const file = this.settings.passwordFile;
     if (file !== undefined) return passwordIn(file);
@@ -142,6 +153,11 @@ export class Shell {
       );
     }
     return again ? this.newPassword(message) : this.#typed(message);
+  }
+
+  /** Whether the keystore's password is given, so that nobody has to type it. */
+  get hasPassword(): boolean {
+    return this.secrets.password !== undefined || this.settings.passwordFile !== undefined;
   }
 
   /** A password that is typed twice, on a terminal. */

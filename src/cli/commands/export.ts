@@ -105,7 +105,7 @@ It asks for the keystore's password, as \`rivulet start\` does, since the file h
 }
 
 async function backupPassword(shell: Shell, file: string | undefined): Promise<string> {
-  const given = process.env.RIVULET_BACKUP_PASSWORD;
+  const { backupPassword: given } = shell.secrets;
   if (given !== undefined) return given;
   if (file !== undefined) return passwordIn(file);
   return shell.newPassword("Password for the backup");

@@ -38,9 +38,7 @@ export function registerKeys(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const { mnemonic } = await unlock(shell);
-        const given = process.env.RIVULET_NEW_PASSWORD;
-        delete process.env.RIVULET_PASSWORD;
-        const next = given ?? (await shell.newPassword("New password"));
+        const next = shell.secrets.newPassword ?? (await shell.newPassword("New password"));
         await writeKeystore(join(shell.settings.dataDir, KEYSTORE), mnemonic, next, { replace: true });
         shell.result(
           { changed: true },

@@ -96,7 +96,7 @@ interface Source {
 }
 
 async function fromFile(shell: Shell, path: string, target: Target): Promise<Source> {
-  const password = process.env.RIVULET_BACKUP_PASSWORD ?? (await shell.password("Password of the backup"));
+  const password = shell.secrets.backupPassword ?? (await shell.password("Password of the backup"));
   return {
     password: await ownPassword(shell, password),
     begin: () => restoreBackup({ ...target, file: createReadStream(path), password }),
@@ -117,8 +117,7 @@ async function fromWords(shell: Shell, target: Target): Promise<Source> {
 
 /** What the keystore on this machine is encrypted under: where nobody can be asked, what the backup is. */
 async function ownPassword(shell: Shell, fallback: string): Promise<string> {
-  const isSet = process.env.RIVULET_PASSWORD !== undefined || shell.settings.passwordFile !== undefined;
-  if (!isSet && !isInteractive()) return fallback;
+  if (!shell.hasPassword && !isInteractive()) return fallback;
   return shell.password("Password for the keystore on this machine", { again: true });
 }
 
