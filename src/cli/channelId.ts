@@ -6,24 +6,42 @@ import { short } from "./text.ts";
 /** Fewer digits than this name a channel only by accident. */
 const LEAST_DIGITS = 4;
 
-/** The channel whose id is, or begins with, `text`. */
+/** Candidates named in a refusal. */
+const SHOWN = 10;
+
+/** An id as tables show it, `0x3fa9c1…90ab`, or as people shorten it: its first digits, and perhaps its last. */
+const SHORTENED = /^(0x[0-9a-f]*)(?:(?:…|\.{2,3})([0-9a-f]*))?$/;
+
+/**
+ * The one channel whose id is `text`, or begins with it, or is shortened in the middle to it. Where several or none fit
+ * it is refused with those there are: nothing is done on a guess.
+ */
 export async function findChannel(shell: Shell, text: string): Promise<Channel> {
   const client = await shell.client();
-  const prefix = text.toLowerCase().replace(/…$/, "");
-  if (/^0x[0-9a-f]{64}$/.test(prefix))
-    return client.channel({ params: { channelId: prefix as `0x${string}` } });
-  if (!/^0x[0-9a-f]*$/.test(prefix) || prefix.length < 2 + LEAST_DIGITS) {
-    throw usage(`"${text}" is no channel`, "Give its id, or the first digits of it.");
+  const name = text.trim().toLowerCase();
+  if (/^0x[0-9a-f]{64}$/.test(name)) return client.channel({ params: { channelId: name as `0x${string}` } });
+  const [, first, last = ""] = SHORTENED.exec(name) ?? [];
+  if (first === undefined || first.length < 2 + LEAST_DIGITS) {
+    throw usage(
+      `"${text}" is no channel`,
+      `Give its id, or at least the first ${LEAST_DIGITS} digits of it.`,
+    );
   }
-  const found: Channel[] = [];
-  for await (const channel of allChannels(shell))
-    if (channel.channelId.startsWith(prefix)) found.push(channel);
+  const [found, all]: [Channel[], Channel[]] = [[], []];
+  for await (const channel of allChannels(shell)) {
+    if (all.length <= SHOWN) all.push(channel);
+    if (channel.channelId.startsWith(first) && channel.channelId.endsWith(last)) found.push(channel);
+  }
   if (found.length === 1) return found[0]!;
-  if (found.length === 0) throw usage(`no channel begins with ${prefix}`, "`rivulet channels` lists them.");
-  throw usage(
-    `${found.length} channels begin with ${prefix}`,
-    found.map(({ channelId }) => channelId).join("\n"),
-  );
+  if (found.length === 0) throw usage(`no channel is ${text}`, candidates(all));
+  throw usage(`${found.length} channels fit ${text}`, candidates(found));
+}
+
+function candidates(channels: readonly Channel[]): string {
+  if (channels.length === 0) return "This node has no channels yet.";
+  const lines = channels.slice(0, SHOWN).map(({ channelId, phase }) => `  ${channelId} (${phase})`);
+  if (channels.length > SHOWN) lines.push("  and more: `rivulet channels --all --json` has them");
+  return ["Give the whole id of one of these:", ...lines].join("\n");
 }
 
 /** All channels, page by page. */

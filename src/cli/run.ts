@@ -55,7 +55,8 @@ function tell(error: unknown, json: boolean): number {
   else {
     process.stderr.write(`error: ${safe(told.message)}\n`);
     if (told.moneyAtStake) process.stderr.write("Money may be at stake.\n");
-    if (told.action !== undefined) process.stderr.write(`${safe(told.action)}\n`);
+    // What to do may be a list; what is not safe to show has no lines.
+    for (const line of told.action?.split("\n") ?? []) process.stderr.write(`${safe(line)}\n`);
     if (told.requestId !== undefined) process.stderr.write(`(request ${told.requestId} in the node's log)\n`);
   }
   return exitCode;

@@ -215,7 +215,7 @@ export class Shell {
     if (protocol !== "https:" && !isLoopback(hostname))
       throw usage("the keystore's password would travel in the clear", "Name the node by an https URL.");
     // The file of this machine's settings is this node's.
-    const given = process.env.RIVULET_PASSWORD;
+    const { password: given } = this.secrets;
     if (given !== undefined) return given;
     if (!isInteractive())
       throw usage("that node's password is needed and nobody can type it here", "Set RIVULET_PASSWORD.");
