@@ -35,8 +35,8 @@ export function infoOf(state: ChannelState, connected: boolean): ChannelInfo {
   const { terms, side } = state;
   const theirs = otherSide(side);
   const { settled, deposits, withdrawn, close } = terms.chain;
-  const send = sendCapacity(state);
-  const receive = receiveCapacity(state);
+  // A settled channel carries nothing, whatever its last proofs would have left.
+  const [send, receive] = settled === undefined ? [sendCapacity(state), receiveCapacity(state)] : [0n, 0n];
   return {
     channelId: state.id,
     peer: toHex(state.counterpartySigner) as Address,

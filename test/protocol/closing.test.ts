@@ -117,6 +117,17 @@ describe("disputing", () => {
 });
 
 describe("settled", () => {
+  it("keeps what was deposited and withdrawn, which the escrow has forgotten", () => {
+    const [a] = openPair();
+    const held = observed(a, { withdrawn: [3n, 4n] });
+    const empty = reading({ status: "settled", deposits: [0n, 0n], withdrawn: [0n, 0n] });
+    const unconfirmed = observeChain(held, reading({ withdrawn: [3n, 4n] }), empty);
+    for (const seen of [observeChain(held, empty, empty), observeChain(unconfirmed, empty, empty)]) {
+      expect(seen.terms.chain).toMatchObject({ deposits: [1000n, 1000n], withdrawn: [3n, 4n] });
+      expect(observeSettled(seen, [997n, 996n]).terms.chain.deposits).toEqual([1000n, 1000n]);
+    }
+  });
+
   it("is final", () => {
     const [a] = openPair();
     const settled = observeSettled(startClosing(a), [900n, 1100n]);

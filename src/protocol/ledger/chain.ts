@@ -28,11 +28,14 @@ export function observeChain(
   newest: ChainReading,
 ): ChannelState {
   const { terms } = state;
+  // A settled channel's record is empty: what was deposited and withdrawn is what was seen before.
+  const deposits = confirmed.status === "settled" ? terms.chain.deposits : confirmed.deposits;
+  const withdrawn = newest.status === "settled" ? terms.chain.withdrawn : newest.withdrawn;
   const seen: ChainView = {
-    deposits: confirmed.deposits,
+    deposits,
     withdrawn: [
-      maxAmount(confirmed.withdrawn[0], newest.withdrawn[0]),
-      maxAmount(confirmed.withdrawn[1], newest.withdrawn[1]),
+      maxAmount(confirmed.withdrawn[0], withdrawn[0]),
+      maxAmount(confirmed.withdrawn[1], withdrawn[1]),
     ],
     close:
       newest.status === "closing"
