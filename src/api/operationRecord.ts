@@ -73,7 +73,11 @@ export function sameOrder(one: Order, other: Order): boolean {
 }
 
 /** As callers see it. `progress` is what a running one waits for; without it, it does not run in this process. */
-export function operationOf(record: OperationRecord, progress?: Operation["progress"]): Operation {
+export function operationOf(
+  record: OperationRecord,
+  progress?: Operation["progress"],
+  gas: Pick<Operation, "gasUsed" | "gasCost"> = {},
+): Operation {
   const { operationId, order, state, createdAt, updatedAt, problem, sent } = record;
   const channelId = record.channelId ?? ("channelId" in order ? order.channelId : undefined);
   const interrupted = state === "running" && progress === undefined;
@@ -88,6 +92,7 @@ export function operationOf(record: OperationRecord, progress?: Operation["progr
     ...(order.kind === "send" && { token: order.token, to: order.to }),
     ...sent,
     ...(state === "running" && progress !== undefined && { progress }),
+    ...gas,
     ...(problem !== undefined && { problem }),
   };
 }

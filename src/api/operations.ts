@@ -4,6 +4,7 @@ import type { RivuletNode } from "../node/node.ts";
 import type { Address } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
+import { gasOf } from "./operationGas.ts";
 import {
   KEYS,
   newOperationId,
@@ -102,12 +103,12 @@ export class Operations {
   /** Throws `not_found`. */
   async get(operationId: string): Promise<Operation> {
     const running = this.#running.get(operationId);
-    if (running !== undefined) return operationOf(running.record, running.progress);
+    if (running !== undefined) return this.#shown(running.record, running.progress);
     const record = await this.#read(operationId);
     if (record === undefined) {
       throw new ApiError({ code: "not_found", fields: { what: "operation", id: operationId } });
     }
-    return operationOf(record);
+    return this.#shown(record);
   }
 
   /** Newest first. `next` goes on behind what was looked at. */
@@ -123,8 +124,10 @@ export class Operations {
     const stored = records.list<OperationRecord>(OPERATIONS, { after: cursor, reverse: true });
     for await (const { key, value } of stored) {
       const running = this.#running.get(key);
-      const operation = operationOf(running?.record ?? value, running?.progress);
-      if (state === undefined || operation.state === state) items.push(operation);
+      const record = running?.record ?? value;
+      if (state === undefined || operationOf(record, running?.progress).state === state) {
+        items.push(await this.#shown(record, running?.progress));
+      }
       if (items.length === limit || ++read === MAX_READ) return { items, next: key };
     }
     return { items };
@@ -238,6 +241,10 @@ export class Operations {
       { sync: true },
     );
     this.#tell(running);
+  }
+
+  async #shown(record: OperationRecord, progress?: Running["progress"]): Promise<Operation> {
+    return operationOf(record, progress, await gasOf(this.#init.node, record));
   }
 
   #tell({ record, progress }: Running): void {

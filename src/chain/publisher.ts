@@ -44,6 +44,7 @@ export interface PublisherInit {
 export interface MinedCost {
   readonly hash: Hex;
   readonly intent: string;
+  readonly gasUsed: bigint;
   readonly amount: bigint;
   /** It did what its intent was for: no revert, no cancellation. */
   readonly done: boolean;
@@ -302,8 +303,9 @@ export class Publisher {
     if (confirmations < needed) return;
     const { account, eth, onMined } = this.#init;
     const outcome = await outcomeOf(record, receipt, account.address, eth, signal);
-    const amount = receipt.gasUsed * receipt.effectiveGasPrice;
-    await onMined?.({ hash, intent: record.id, amount, done: outcome.ok });
+    const { gasUsed } = receipt;
+    const amount = gasUsed * receipt.effectiveGasPrice;
+    await onMined?.({ hash, intent: record.id, gasUsed, amount, done: outcome.ok });
     await this.#finish(job, record, outcome);
     job.say({ stage: "confirmed", hash, confirmations, needed });
   }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { CallOf, Operation, Quote } from "../client/index.ts";
 import { ApiProblem } from "../client/problem.ts";
-import { formatUnits } from "./amounts.ts";
+import { formatUnits, NATIVE } from "./amounts.ts";
 import { CliError, EXIT } from "./exitCodes.ts";
 import type { Shell } from "./shell.ts";
 import { safe, short, spanText } from "./text.ts";
@@ -115,6 +115,17 @@ async function follow(shell: Shell, started: Operation, key: string): Promise<Op
   throw new CliError(`the ${operation.kind} was interrupted`, {
     action: `Take it up again with --idempotency-key ${key}.`,
   });
+}
+
+/** What an operation cost us, as far as its transactions are confirmed; empty where there is nothing of ours. */
+export async function gasText(shell: Shell, { gasUsed, gasCost }: Operation): Promise<string> {
+  if (gasUsed === undefined || gasCost === undefined) return "";
+  return `gas ${gasUsed}: ${await (await shell.tokens()).show(gasCost, NATIVE)}`;
+}
+
+/** The last line of an operation, with what it cost. */
+export async function endText(shell: Shell, text: string, operation: Operation): Promise<string> {
+  return [text, await gasText(shell, operation)].filter((part) => part !== "").join("; ");
 }
 
 /** How far an operation is, in one line. */

@@ -4,6 +4,7 @@ import type { Progress } from "../chain/intent.ts";
 import type { Address, ChannelId } from "../protocol/index.ts";
 import type { NodeContext } from "./context.ts";
 import { transactionFailed } from "./error.ts";
+import { approveIntents } from "./intentNames.ts";
 
 /** What must be approved one after the other before `amount` can be pulled, if `free` of the allowance is. */
 export function approvals(allowance: bigint, amount: bigint, free = allowance): bigint[] {
@@ -15,6 +16,8 @@ export function approvals(allowance: bigint, amount: bigint, free = allowance): 
 /** A deposit that needs `amount` of the token's allowance. */
 export interface Need {
   readonly channelId: ChannelId;
+  /** The deposit's. */
+  readonly name: string;
   readonly amount: bigint;
   readonly signal: AbortSignal;
   readonly onApproving: (progress: Progress) => void;
@@ -130,7 +133,8 @@ export class Allowances {
   /** Under a name of its own: the same approval again would be the outcome of the first, and no allowance. */
   async #send(round: readonly Waiting[], call: ReturnType<Erc20["approve"]>): Promise<void> {
     const { chain, stopping } = this.#context;
-    const id = `${round[0]!.need.channelId}/approve/${randomBytes(8).toString("hex")}`;
+    const { channelId, name } = round[0]!.need;
+    const id = `${approveIntents(channelId, name)}/${randomBytes(8).toString("hex")}`;
     const done = this.note(id);
     const onProgress = (progress: Progress) => {
       for (const { need } of round) need.onApproving(progress);

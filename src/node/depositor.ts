@@ -5,6 +5,7 @@ import { Allowances, type Share } from "./allowances.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
 import { transactionFailed } from "./error.ts";
+import { depositIntent } from "./intentNames.ts";
 import type { DepositProgress } from "./progress.ts";
 
 interface DepositOptions {
@@ -75,11 +76,12 @@ export class Depositor {
     const coming = this.#coming(channelId);
     const { newest } = await chain.read(channelId, state.terms.channel, options.signal);
     const before = newest.deposits[state.side];
-    const id = `${channelId}/deposit/${options.name ?? before + amount}`;
+    const name = options.name ?? `${before + amount}`;
+    const id = depositIntent(channelId, name);
     // Under way or over already, since before a crash or an abort: signed after its own approval, it needs no other.
     const joins = chain.pending().includes(id) || (await chain.knows(id));
     if (!joins) options.assertAllowed?.(ownMoney(mailbox.state, before) + coming + amount);
-    const share = joins ? NO_SHARE : await this.#share(mailbox, amount, options);
+    const share = joins ? NO_SHARE : await this.#share(mailbox, amount, { ...options, name });
     const isOver = joins ? () => {} : this.#allowances.note(id);
     const submitted = this.#submit(mailbox, { id, amount }, share, options).finally(isOver);
     submitted.catch(() => {}); // nobody may be waiting any more when the node stops
@@ -101,12 +103,12 @@ export class Depositor {
   async #share(
     { channelId, state }: ChannelMailbox,
     amount: bigint,
-    { signal, onProgress }: DepositOptions,
+    { signal, onProgress, name }: DepositOptions & { readonly name: string },
   ): Promise<Share> {
     const { token } = state.terms.channel;
     if (token === ZERO_ADDRESS) return NO_SHARE;
     const onApproving = (progress: Progress) => onProgress?.({ step: "approve", channelId, progress });
-    return this.#allowances.share(token, { channelId, amount, signal, onApproving });
+    return this.#allowances.share(token, { channelId, name, amount, signal, onApproving });
   }
 
   /** An abort ends the waiting, not the transaction: its part of the allowance is its own until it is over. */

@@ -26,6 +26,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
+import { OPENING_DEPOSIT } from "./intentNames.ts";
 import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
 import { MAX_PENDING, Pending } from "./pending.ts";
 import { Pledges, pledgeOp } from "./pledges.ts";
@@ -53,9 +54,6 @@ export interface OpenOptions {
 }
 
 export type FinishOptions = Pick<OpenOptions, "deposit" | "signal" | "onProgress">;
-
-/** An opening makes one deposit; whoever takes it up joins that one. */
-const OPENING_DEPOSIT = "open";
 
 /**
  * Promises of ours to strangers that may be open: a pledged channel is not forgotten to make room, so that pledges

@@ -35,7 +35,10 @@ export const Operation = z
     createdAt: UnixSeconds,
     updatedAt: UnixSeconds,
     progress: OperationStep.optional(),
-    /** Gas its transactions used so far, and wei paid for it. */
+    /**
+     * Gas that this account's transactions for it used, and wei paid for them, as far as they are confirmed. Absent
+     * when there is none yet, when the peer published them, and in events.
+     */
     gasUsed: z.string().optional(),
     gasCost: Amount.optional(),
     problem: Problem.optional(),

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Channel } from "../../client/index.ts";
 import { allChannels, findChannel, named } from "../channelId.ts";
 import { usage } from "../exitCodes.ts";
-import { type OperationOptions, operate, operation, stepText } from "../operation.ts";
+import { endText, gasText, type OperationOptions, operate, operation, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { short, timeText } from "../text.ts";
@@ -130,7 +130,11 @@ export function registerOpen(program: Command, run: Run): void {
         );
         shell.result(
           done,
-          `${done.state === "running" ? "opening" : "open"}: ${done.channelId ?? stepText(done)}`,
+          await endText(
+            shell,
+            `${done.state === "running" ? "opening" : "open"}: ${done.channelId ?? stepText(done)}`,
+            done,
+          ),
         );
       }),
     );
@@ -159,7 +163,7 @@ export function registerMoves(program: Command, run: Run): void {
             (idempotencyKey) => client[kind]({ params: { channelId }, body: { amount }, idempotencyKey }),
             options,
           );
-          shell.result(done, stepText(done));
+          shell.result(done, await endText(shell, stepText(done), done));
         }),
       );
   }
@@ -186,7 +190,7 @@ export function registerMoves(program: Command, run: Run): void {
         const paid = after.paidOut && (await (await shell.tokens()).show(after.paidOut.ours, after.token));
         shell.result(
           { ...done, channel: after },
-          paid === undefined ? stepText(done) : `settled: ${paid} paid out to us`,
+          await endText(shell, paid === undefined ? stepText(done) : `settled: ${paid} paid out to us`, done),
         );
       }),
     );
@@ -206,15 +210,18 @@ export function registerOperations(program: Command, run: Run): void {
           id === undefined
             ? (await client.operations({ query: { limit: Number(options.limit) } })).items
             : [await client.operation({ params: { id } })];
-        const rows = items.map((one) => [
-          one.operationId,
-          one.kind,
-          timeText(one.createdAt),
-          one.problem?.title ?? stepText(one),
-        ]);
+        const rows = await Promise.all(
+          items.map(async (one) => [
+            one.operationId,
+            one.kind,
+            timeText(one.createdAt),
+            one.problem?.title ?? stepText(one),
+            await gasText(shell, one),
+          ]),
+        );
         shell.result(
           id === undefined ? { items } : items[0],
-          shell.table(["operation", "kind", "since", ""], rows),
+          shell.table(["operation", "kind", "since", "", "paid"], rows),
         );
       }),
     );

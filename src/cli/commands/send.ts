@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { checksummed, parseAddress } from "../../chain/checksum.ts";
 import { usage } from "../exitCodes.ts";
-import { type OperationOptions, operate, operation, quoteFor, stepText } from "../operation.ts";
+import { endText, type OperationOptions, operate, operation, quoteFor, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 
@@ -53,7 +53,11 @@ export function registerSend(program: Command, run: Run): void {
         const sent = done.transaction !== undefined && done.amount !== undefined;
         shell.result(
           done,
-          sent ? `sent ${await tokens.show(done.amount!, token)}: ${done.transaction}` : stepText(done),
+          await endText(
+            shell,
+            sent ? `sent ${await tokens.show(done.amount!, token)}: ${done.transaction}` : stepText(done),
+            done,
+          ),
         );
       }),
     );

@@ -24,6 +24,8 @@ import {
 const MOVEMENTS = "movement";
 const GAS = "gas";
 const DRAWINGS = "drawing";
+/** Intent and transaction hash → what it cost. */
+const GAS_OF = "gasOf";
 /** Transaction hash → its key among the others: the same receipt may be read twice. */
 const GAS_NOTED = "gasNoted";
 const MARKS = "books";
@@ -48,6 +50,11 @@ interface StoredDrawing {
 
 interface StoredGas {
   readonly intent: string;
+  readonly amount: string;
+}
+
+interface StoredCost {
+  readonly gasUsed: string;
   readonly amount: string;
 }
 
@@ -102,11 +109,16 @@ export class BookJournal {
    * Notes what a mined transaction cost, and what it sent out of the account if it was `done`; the same transaction again
    * changes nothing.
    */
-  async noteMined({ hash, intent, amount, done }: MinedCost): Promise<void> {
+  async noteMined({ hash, intent, gasUsed, amount, done }: MinedCost): Promise<void> {
     if ((await this.#records.get(GAS_NOTED, hash)) !== undefined) return;
     const key = `${timeKey(Date.now())}/${hash}`;
-    const value: StoredGas = { intent, amount: amount.toString() };
-    const ops = [this.#records.putOp(GAS, key, value), this.#records.putOp(GAS_NOTED, hash, key)];
+    const gas: StoredGas = { intent, amount: amount.toString() };
+    const cost: StoredCost = { gasUsed: `${gasUsed}`, amount: `${amount}` };
+    const ops = [
+      this.#records.putOp(GAS, key, gas),
+      this.#records.putOp(GAS_NOTED, hash, key),
+      this.#records.putOp(GAS_OF, `${intent}/${hash}`, cost),
+    ];
     const sent = done ? await sendOf(this.#records, intent) : undefined;
     if (sent !== undefined) {
       const { token, to } = sent;
@@ -140,7 +152,7 @@ export class BookJournal {
   }
 
   /** In the order of time. */
-  async *gas({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<GasPaid> {
+  async *gas({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<Omit<GasPaid, "gasUsed">> {
     for await (const { key, value } of this.#list<StoredGas>(GAS, { from, to }, signal)) {
       const { time, rest } = splitTimeKey(key);
       yield { time, hash: rest as Hex, intent: value.intent, amount: BigInt(value.amount) };
@@ -153,6 +165,18 @@ export class BookJournal {
       const { time, rest } = splitTimeKey(key);
       yield { time, hash: rest as Hex, token: value.token, to: value.to, amount: BigInt(value.amount) };
     }
+  }
+
+  /** Gas used, and wei paid for it, by all intents whose names are one of these or go on behind a slash. */
+  async gasOf(intents: readonly string[]): Promise<{ readonly used: bigint; readonly amount: bigint }> {
+    let [used, spent] = [0n, 0n];
+    for (const intent of intents) {
+      for await (const { value } of this.#records.list<StoredCost>(GAS_OF, { prefix: `${intent}/` })) {
+        used += BigInt(value.gasUsed);
+        spent += BigInt(value.amount);
+      }
+    }
+    return { used, amount: spent };
   }
 
   #list<Value>(namespace: string, { from, to }: Period, signal: AbortSignal | undefined) {

@@ -22,6 +22,7 @@ export interface GasPaid {
   readonly hash: Hex;
   /** The intent's name: channel and step. */
   readonly intent: string;
+  readonly gasUsed: bigint;
   readonly amount: bigint;
 }
 
