@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { LimitsPolicy } from "../../client/index.ts";
-import type { Tokens } from "../amounts.ts";
 import { usage } from "../exitCodes.ts";
+import { AMOUNTS, changed, type LimitsChange } from "../limitsChange.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { short, timeText } from "../text.ts";
@@ -11,17 +11,12 @@ const EXAMPLE = `
 Examples:
   $ rivulet limits
   $ rivulet limits set --per-payment "1 USDC" --per-day "20 USDC" --on-limit hold
+  $ rivulet limits set --per-hour "none USDC"    # takes this limit away
   $ rivulet limits set --file limits.json        # replaces the whole policy
   $ rivulet limits approvals && rivulet limits approve k3f9…
 `;
 
-const AMOUNTS = ["perPayment", "perHour", "perDay", "perMonth", "perChannel"] as const;
-type Limits = LimitsPolicy["node"][number];
-
-interface SetOptions extends Partial<Record<(typeof AMOUNTS)[number], string>> {
-  readonly peer?: string;
-  readonly onLimit?: LimitsPolicy["onLimit"];
-  readonly velocity?: string;
+interface SetOptions extends LimitsChange {
   readonly file?: string;
 }
 
@@ -33,8 +28,8 @@ export function registerLimits(program: Command, run: Run): void {
     .action(run(async (shell) => show(shell, await (await shell.client()).limits())));
   limits
     .command("set")
-    .description("change what is named, leave the rest")
-    .option("--per-payment <amount>")
+    .description('change what is named, leave the rest; an amount "none USDC" takes the limit away')
+    .option("--per-payment <amount>", 'for example "1 USDC", or "none USDC"')
     .option("--per-hour <amount>")
     .option("--per-day <amount>")
     .option("--per-month <amount>", "30 days")
@@ -119,7 +114,9 @@ async function set(shell: Shell, options: SetOptions): Promise<void> {
   const client = await shell.client();
   const { file } = options;
   const policy =
-    file === undefined ? await changed(shell, await client.limits(), options) : await ofFile(file);
+    file === undefined
+      ? await changed(await shell.tokens(), await client.limits(), options)
+      : await ofFile(file);
   await show(shell, await client.setLimits({ body: policy }));
 }
 
@@ -129,46 +126,6 @@ async function ofFile(file: string): Promise<LimitsPolicy> {
   } catch (error) {
     throw usage(`${file} cannot be used: ${(error as Error).message}`);
   }
-}
-
-/** The policy with what the options name changed in it. */
-async function changed(shell: Shell, policy: LimitsPolicy, options: SetOptions): Promise<LimitsPolicy> {
-  const tokens = await shell.tokens();
-  const amounts = await amountsOf(tokens, options);
-  const peer = options.peer?.toLowerCase() as LimitsPolicy["peers"][number]["peer"] | undefined;
-  let { node, peers, velocity } = policy;
-  for (const [token, limits] of amounts) {
-    if (peer === undefined)
-      node = merged(node, { token: token as Limits["token"], ...limits }, (one) => one.token === token);
-    else {
-      const entry = { peer, token: token as Limits["token"], ...limits };
-      peers = merged(peers, entry, (one) => one.token === token && one.peer === peer);
-    }
-  }
-  if (options.velocity !== undefined) {
-    const times = Number(options.velocity);
-    velocity =
-      times === 0
-        ? undefined
-        : { ...(velocity ?? { windowSeconds: 60, floor: [], onTrip: "hold" as const }), times };
-  }
-  return { node, peers, onLimit: options.onLimit ?? policy.onLimit, ...(velocity && { velocity }) };
-}
-
-function merged<Of extends Limits>(list: readonly Of[], entry: Of, same: (one: Of) => boolean): Of[] {
-  const known = list.find(same);
-  return [...list.filter((one) => one !== known), { ...known, ...entry }];
-}
-
-async function amountsOf(tokens: Tokens, options: SetOptions): Promise<Map<string, Partial<Limits>>> {
-  const found = new Map<string, Partial<Limits>>();
-  for (const name of AMOUNTS) {
-    const text = options[name];
-    if (text === undefined) continue;
-    const { amount, unit } = await tokens.parse(text);
-    found.set(unit.token, { ...found.get(unit.token), [name]: `${amount}` });
-  }
-  return found;
 }
 
 async function show(shell: Shell, policy: LimitsPolicy): Promise<void> {
