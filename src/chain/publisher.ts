@@ -64,7 +64,7 @@ export const MAX_OPEN = 16;
 const MAX_JOBS = 100_000;
 
 /** An unmined transaction is handed in again after this long: pools forget. */
-const RESEND_MS = 30_000;
+const RESEND_MS = 10_000;
 
 /**
  * Turns and milliseconds without a receipt for a used nonce before someone else is held to have used it: receipts are
@@ -168,6 +168,12 @@ export class Publisher {
 
   /** Looks at the chain now rather than at the next turn. */
   poke(): void {
+    this.#alarm.wake();
+  }
+
+  /** Blocks were replaced: whatever is not known to be in one is sent again, since the pool may have lost it too. */
+  reorganised(): void {
+    for (const job of this.#signed) if (!job.mined) job.sentAt = 0;
     this.#alarm.wake();
   }
 

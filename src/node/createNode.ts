@@ -325,6 +325,7 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
     knows: (id) => parts().channels.has(id),
     handler: (notice) => parts().upkeep.onNotice(notice),
     onStatus: (status) => {
+      if (status.kind === "reorganisation") publisher.reorganised();
       parts().alarms.onStatus(status);
       parts().upkeep.onChainStatus(status);
     },
@@ -333,7 +334,7 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
     ...(staleAfter === "never" && { maxFutureSeconds: undefined }),
     ...(poll && { minPollMs: poll.least, maxPollMs: poll.most }),
   });
-  const publisher = new Publisher({
+  const publisher: Publisher = new Publisher({
     eth,
     journal: new Journal(journals, journalPrefix("publisher", chainId, account.address)),
     chainId,

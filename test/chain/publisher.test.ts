@@ -529,6 +529,20 @@ describe("the publisher", () => {
       expect(new Set(world.proxy.raws()).size).toBe(1);
     });
 
+    it("sends what may have been lost with replaced blocks as soon as it hears of them", async () => {
+      await automine(false);
+      // Its clock stands: no time passes after which it would be handed in again anyway.
+      const now = Date.now() / 1000;
+      const publisher = await begin({ now: () => now });
+      const { outcome, stages } = submit(publisher, depositIntent("d1"));
+      await until(() => stages().includes("sent"), "it is sent");
+      await world.rpc("anvil_dropAllTransactions");
+      await automine(true);
+      publisher.reorganised();
+      expect(await outcome).toMatchObject({ ok: true });
+      expect(new Set(world.proxy.raws()).size).toBe(1);
+    });
+
     it("gets a confirmed one mined again before its nonce can go to another", async () => {
       const publisher = await begin({ confirmations: 1 });
       expect(await submit(publisher, depositIntent("d1")).outcome).toMatchObject({ ok: true });

@@ -131,6 +131,24 @@ describe("a reorganisation", () => {
     expect(await statusOf(channelId)).toBe(STATUS.settled);
   }, 170_000);
 
+  it("after which the pool has lost a transaction has it sent again as soon as it is seen", async () => {
+    const { channelId } = await openFunded(alice, bob, DEPOSIT);
+    await quiet();
+    const depositing = alice.node.deposit(channelId, 500n);
+    await pendingCall("deposit");
+    await send("anvil_dropAllTransactions", []);
+    await send("evm_mine", []);
+    const block = await world.chain.provider.getBlockNumber();
+    await until("the block", () => alice.node.chainStatus().block === block);
+    const began = Date.now();
+    await send("anvil_reorg", [1, []]);
+    await pendingCall("deposit");
+    // A forgotten transaction is handed in again anyway, but only after ten seconds.
+    expect(Date.now() - began).toBeLessThan(5_000);
+    await noisy();
+    await depositing;
+  }, 60_000);
+
   it("that removes a challenge is answered with the same challenge again", async () => {
     const liar = await Liar.open(world, alice, DEPOSIT);
     liar.pay(liar.sign(paymentOf(400n)));
