@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { NetworkDescription } from "../../src/dev/index.ts";
 import { type DevCommandOptions, runDev } from "../../src/dev/network/command.ts";
 
+const MAIN = new URL("../../dist/cli/main.js", import.meta.url).pathname;
 const BUILT = new URL("../../dist/dev/network/command.js", import.meta.url).href;
 
 let directory: string;
@@ -116,5 +117,27 @@ describe("rivulet dev", () => {
     const output = { out: () => {}, err: () => {} };
     await expect(runDev({ nodes: 99 }, output)).rejects.toMatchObject({ code: "option_invalid" });
     expect(process.listenerCount("SIGTERM")).toBe(0);
+  });
+
+  it("leaves every port to the system when port 0 is typed, and refuses numbers that are none", async () => {
+    const typed = (...args: string[]) => {
+      const child = spawn(process.execPath, [MAIN, "dev", ...args], { cwd: directory });
+      children.push(child);
+      return child;
+    };
+    const child = typed("--nodes", "1", "--port", "0", "--json");
+    const exit = once(child, "exit");
+    const [first] = (await Promise.race([once(child.stdout, "data"), exit])) as [Buffer];
+    const { chain, nodes } = JSON.parse(String(first)) as NetworkDescription;
+    expect([chain.rpcUrl, nodes[0]!.api!.url].map((url) => new URL(url).port)).not.toContain("8545");
+    expect(new URL(nodes[0]!.api!.url).port).not.toBe("9742");
+    child.kill("SIGINT");
+    expect(await exit).toEqual([0, null]);
+    const wrong = [
+      ["--port", "1e3"],
+      ["--nodes", "99"],
+    ];
+    const ended = await Promise.all(wrong.map((args) => once(typed(...args), "exit")));
+    expect(ended).toEqual(wrong.map(() => [2, null]));
   });
 });

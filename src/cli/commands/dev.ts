@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { CliError } from "../exitCodes.ts";
+import { CliError, EXIT, usage } from "../exitCodes.ts";
 import type { Run } from "../run.ts";
 
 const EXAMPLE = `
@@ -20,14 +20,14 @@ export function registerDev(program: Command, run: Run): void {
   program
     .command("dev")
     .description("a whole network for development: chain, escrow, tokens, nodes with open channels")
-    .option("--nodes <count>", "how many nodes", positive, 3)
+    .option("--nodes <count>", "how many nodes", wholeNumber, 3)
     .option(
       "--block-time <seconds>",
       "mine every so many seconds; a block per transaction by default",
-      positive,
+      wholeNumber,
     )
     .option("--state <dir>", "keep chain and nodes there")
-    .option("--port <port>", "where the chain listens", positive)
+    .option("--port <port>", "where the chain listens; 0: the system chooses all ports", wholeNumber)
     .addHelpText("after", EXAMPLE)
     .action(
       run(async (shell, { nodes, blockTime, state, port }: DevOptions) => {
@@ -42,7 +42,8 @@ export function registerDev(program: Command, run: Run): void {
           },
           { out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text) },
           shell.signal,
-        );
+        ).catch(typedWrong);
+        process.exitCode = EXIT.ok;
       }),
     );
 }
@@ -59,8 +60,12 @@ async function loadDev() {
   }
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError("a number above zero");
-  return value;
+function typedWrong(error: unknown): never {
+  const { code, message } = error as { code?: string; message: string };
+  throw code === "option_invalid" ? usage(message) : error;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[0-9]+$/.test(text)) throw new InvalidArgumentError("a whole number is wanted");
+  return Number(text);
 }
