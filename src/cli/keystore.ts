@@ -3,6 +3,7 @@ import { readKeystore } from "../crypto/index.ts";
 import { KEYSTORE } from "./config/nodeOptions.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, usage } from "./exitCodes.ts";
+import { isThere } from "./files.ts";
 import type { Shell } from "./shell.ts";
 
 /** Opens this data directory's keystore for whoever gives its password. */
@@ -16,6 +17,9 @@ export async function unlock(
   shell: Shell,
 ): Promise<{ readonly mnemonic: string; readonly password: string }> {
   const path = join(shell.settings.dataDir, KEYSTORE);
+  const missing = () =>
+    new CliError(`there are no keys in ${path}`, { action: "`rivulet init` makes them." });
+  if (!(await isThere(path))) throw missing();
   const password = await shell.password("Password of the keystore");
   try {
     const { mnemonic } = await readKeystore(path, password, { signal: shell.signal });
@@ -23,8 +27,7 @@ export async function unlock(
     return { mnemonic, password };
   } catch (error) {
     const { code } = error as { code?: string };
-    if (code === "missing")
-      throw new CliError(`there are no keys in ${path}`, { action: "`rivulet init` makes them." });
+    if (code === "missing") throw missing();
     if (code === "wrong_password")
       throw usage(`the password does not fit ${path}`, "Look at RIVULET_PASSWORD or password_file.");
     throw error;

@@ -163,9 +163,11 @@ export class Shell {
   /** A password that is typed twice, on a terminal. */
   async newPassword(message: string): Promise<string> {
     if (!isInteractive()) throw usage("a new password is needed and nobody can type it here");
-    const first = await this.#typed(message);
-    if ((await this.#typed("Once more")) !== first) throw new CliError("The two passwords differ.");
-    return first;
+    for (;;) {
+      const first = await this.#typed(message, (typed) => typed !== "" || "It cannot be empty.");
+      if ((await this.#typed("Once more")) === first) return first;
+      this.note("The two differ. Again:");
+    }
   }
 
   /** A mnemonic, typed unseen or from stdin: as an argument every user of the machine could read it. */
@@ -181,8 +183,8 @@ export class Shell {
     return text;
   }
 
-  #typed(message: string): Promise<string> {
-    return password({ message, mask: true }, { output: process.stderr, signal: this.signal });
+  #typed(message: string, validate: (typed: string) => true | string = () => true): Promise<string> {
+    return password({ message, mask: true, validate }, { output: process.stderr, signal: this.signal });
   }
 
   /** The API of the node that runs over this data directory, or that `--url` names. */

@@ -44,6 +44,20 @@ describe("an operator's way from nothing to a payment", () => {
     expect(again.err).toContain("there are keys");
   });
 
+  it("writes no words down for keys that cannot be kept, and asks no password where there are no keys", async () => {
+    const carol = new Operator(world, await mkdtemp(join(root, "carol")));
+    await writeFile(join(carol.dir, "data"), "in the way");
+    expect((await carol.init()).code).toBe(1);
+    await expect(stat(join(carol.dir, "words.txt"))).rejects.toThrow();
+    await rm(join(carol.dir, "data"));
+    expect((await carol.init()).code).toBe(0);
+    await rm(join(carol.dir, "data"), { recursive: true });
+    for (const command of [["start"], ["keys", "show-mnemonic", "--yes"]]) {
+      const { code, err } = await carol.with({ RIVULET_PASSWORD: undefined }, ...command);
+      expect([code, err]).toEqual([1, expect.stringContaining("there are no keys")]);
+    }
+  });
+
   it("starts, funds, opens, pays both ways, by request and by peer, and sees it in every list", async () => {
     const [a, b] = [await alice.start(), await bob.start()];
     for (const { account } of [a, b]) await fund(account);

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, chmod, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { input } from "@inquirer/prompts";
 import type { Command } from "commander";
@@ -53,9 +53,11 @@ async function init(shell: Shell, options: InitOptions, configFile: string): Pro
   const chain = await chainSettings(shell);
   const made = options.import === undefined;
   const mnemonic = made ? generateMnemonic() : parseMnemonic(await readFile(options.import!, "utf8"));
-  await keepMnemonic(shell, mnemonic, made, options.mnemonicFile);
-  const password = await shell.password("Password for the keystore", { again: true });
+  // Whatever can fail comes before the words: once somebody wrote them down they have to be the right ones.
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await access(dataDir, constants.W_OK);
+  const password = await shell.password("Password for the keystore", { again: true });
+  await keepMnemonic(shell, mnemonic, made, options.mnemonicFile);
   await writeKeystore(keystore, mnemonic, password, { signal: shell.signal });
   const isWritten = await writeConfig(shell, configFile, chain);
   const account = await accountOf(deriveKeys(mnemonic).account);
@@ -124,11 +126,14 @@ async function keepMnemonic(
   );
   const words = mnemonic.split(" ");
   const at = words.length - 1;
-  const typed = await input(
-    { message: `To be sure: what is word ${at + 1}?` },
+  await input(
+    {
+      message: `To be sure: what is word ${at + 1}?`,
+      validate: (typed) =>
+        typed.trim().toLowerCase() === words[at] || "That is another word; look at the last one above.",
+    },
     { output: process.stderr, signal: shell.signal },
   );
-  if (typed.trim().toLowerCase() !== words[at]) throw new CliError("That is another word. Nothing was made.");
 }
 
 /** False if there was one. */
