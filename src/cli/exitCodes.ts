@@ -38,11 +38,14 @@ export function usage(message: string, action?: string): CliError {
   return new CliError(message, { exitCode: EXIT.usage, ...(action !== undefined && { action }) });
 }
 
+/** What a call and a question end with on Ctrl-C or SIGTERM. */
+const INTERRUPTIONS: ReadonlySet<string> = new Set(["AbortError", "AbortPromptError", "ExitPromptError"]);
+
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode;
   if (error instanceof Unreachable) return EXIT.unreachable;
   if (error instanceof ApiProblem) return error.moneyAtStake ? EXIT.moneyAtStake : EXIT.failed;
   const { moneyAtStake, name } = error as { moneyAtStake?: boolean; name?: string };
-  if (name === "AbortError") return EXIT.interrupted;
+  if (name !== undefined && INTERRUPTIONS.has(name)) return EXIT.interrupted;
   return moneyAtStake === true ? EXIT.moneyAtStake : EXIT.failed;
 }

@@ -1,6 +1,6 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { FUNDS, openWorld, TOKENS, type World } from "../node/support/world.ts";
 import { Operator } from "./support/operator.ts";
@@ -50,8 +50,10 @@ describe("an operator's way from nothing to a payment", () => {
     expect((await carol.init()).code).toBe(1);
     await expect(stat(join(carol.dir, "words.txt"))).rejects.toThrow();
     await rm(join(carol.dir, "data"));
-    expect((await carol.init()).code).toBe(0);
-    await rm(join(carol.dir, "data"), { recursive: true });
+    const data = join(carol.dir, "data");
+    expect((await carol.init("--data-dir", relative(process.cwd(), data))).code).toBe(0);
+    expect(await readFile(join(carol.dir, "rivulet.toml"), "utf8")).toContain(`data_dir = "${data}"`);
+    await rm(data, { recursive: true });
     for (const command of [["start"], ["keys", "show-mnemonic", "--yes"]]) {
       const { code, err } = await carol.with({ RIVULET_PASSWORD: undefined }, ...command);
       expect([code, err]).toEqual([1, expect.stringContaining("there are no keys")]);

@@ -1,5 +1,5 @@
 import { access, chmod, constants, mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { input } from "@inquirer/prompts";
 import type { Command } from "commander";
 import { stringify } from "smol-toml";
@@ -149,5 +149,5 @@ async function writeConfig(shell: Shell, file: string, chain: ChainSettings): Pr
 function configText({ dataDir }: Settings, chain: ChainSettings): string {
   const head =
     "# Settings of a Rivulet node. `rivulet config` shows all there are, and where each value comes from.\n\n";
-  return `${head}${stringify({ data_dir: dataDir, chain })}\n`;
+  return `${head}${stringify({ data_dir: resolve(dataDir), chain })}\n`;
 }
