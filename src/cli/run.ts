@@ -70,11 +70,16 @@ interface Told {
   readonly requestId?: string | undefined;
 }
 
+/** The API's own words are for those who write requests by hand. */
+const NO_TOKEN =
+  "Give one with --token or RIVULET_TOKEN. The owner's is taken from admin.token in the data directory, but never sent to a node that --url names.";
+
 function describe(error: unknown, exitCode: number): Told {
   if (error instanceof ApiProblem) {
     const { code, title, detail, moneyAtStake, requestId, idempotencyKey } = error;
     const key = idempotencyKey === undefined ? "" : ` The key is: --idempotency-key ${idempotencyKey}`;
-    const action = key === "" ? error.action : `${error.action ?? ""}${key}`.trim();
+    const toDo = code === "unauthenticated" ? NO_TOKEN : error.action;
+    const action = key === "" ? toDo : `${toDo ?? ""}${key}`.trim();
     const message = detail === undefined || detail === title ? title : `${title}: ${detail}`;
     return { code, message, moneyAtStake, action, ...(error.status >= 500 && { requestId }) };
   }

@@ -105,6 +105,8 @@ describe("an operator's way from nothing to a payment", () => {
       "coffee",
     ]);
     expect((await bob.run("channels")).out).toContain("1.25 ");
+    const stranger = await bob.with({ RIVULET_TOKEN: "rvk_wrong" }, "channels");
+    expect([stranger.code, stranger.err]).toEqual([1, expect.stringContaining("--token")]);
     expect((await alice.run("events", "--types", "payment")).out.trim().split("\n")).toHaveLength(3);
     expect((await bob.run("books")).out).toContain("balanced");
   }, 120_000);
