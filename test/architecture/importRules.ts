@@ -11,12 +11,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   p2p: ["protocol", "wire", "crypto"],
   node: ["protocol", "crypto", "wire", "store", "chain", "p2p"],
   api: ["protocol", "wire", "chain", "node"],
-  client: ["api", "wire"],
-  cli: ["protocol", "crypto", "wire", "chain", "node", "api", "client", "dev"],
+  client: ["api"],
+  cli: ["protocol", "crypto", "chain", "node", "api", "client", "dev"],
   dev: ["protocol", "crypto", "chain", "node", "api", "client"],
-  http: ["node", "client", "wire", "chain"],
-  browser: ["node", "wire", "crypto", "chain"],
-  dashboard: ["client"],
 };
 
 /** Rooms of which nothing may be imported but types. */
