@@ -7,7 +7,7 @@ import { restoreBackup, restoreFromMnemonic } from "../../src/node/backup/restor
 import type { ChannelInfo, RecoveredChannel } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { collect } from "./support/collect.ts";
-import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
+import { openBoth, openWorld, type TestNode, type World } from "./support/world.ts";
 
 const DEPOSIT = 10n ** 15n;
 const PASSWORD = "correct horse";
@@ -35,13 +35,6 @@ async function* pieces(bytes: Buffer, size = 10_000): AsyncGenerator<Uint8Array>
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-/** A channel on which both can pay at once. */
-async function openBoth(a: TestNode, b: TestNode): Promise<ChannelInfo> {
-  const channel = await openFunded(a, b, DEPOSIT);
-  await expect.poll(async () => (await b.node.channel(channel.channelId)).sendCapacity).toBe(DEPOSIT);
-  return channel;
-}
-
 let targets = 0;
 const target = () => join(root, `restored${targets++}`);
 
@@ -56,7 +49,7 @@ async function meet(node: TestNode, peer: TestNode): Promise<void> {
 describe("a node whose disk is gone", () => {
   it("gets back from its backup and its peer what was paid either way, and pays nothing twice", async () => {
     const [alice, bob] = [await world.node(), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
     const paidBefore = await bob.node.requests.make({ token: ZERO_ADDRESS, amount: 40n });
     await alice.node.requests.pay(undefined, paidBefore.request);
     const open = await alice.node.requests.make({ token: ZERO_ADDRESS, amount: 9n, expiresIn: 86_400 });
@@ -66,7 +59,7 @@ describe("a node whose disk is gone", () => {
     const paidAfter = await bob.node.requests.make({ token: ZERO_ADDRESS, amount: 7n, expiresIn: 86_400 });
     await alice.node.requests.pay(undefined, paidAfter.request);
     await bob.node.requests.pay(undefined, open.request);
-    const second = await openBoth(alice, bob);
+    const second = await openBoth(alice, bob, DEPOSIT);
     await bob.node.pay({ channelId: second.channelId, amount: 3n });
     await alice.node.stop();
 
@@ -125,11 +118,11 @@ describe("a node whose disk is gone", () => {
   it("keeps by the copies in the second place what a peer that went away had paid", async () => {
     const proofCopy = { directory: join(root, "copies") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
     await bob.node.pay({ channelId, amount: 5n });
     const file = await backupOf(alice);
     await bob.node.pay({ channelId, amount: 60n });
-    const second = await openBoth(alice, bob);
+    const second = await openBoth(alice, bob, DEPOSIT);
     await bob.node.pay({ channelId: second.channelId, amount: 8n });
     await alice.node.stop();
     await bob.node.stop();
@@ -177,7 +170,7 @@ describe("a node whose disk is gone", () => {
   it("does not overwrite newer copies with what an old backup knows", async () => {
     const proofCopy = { directory: join(root, "newer") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
     await bob.node.pay({ channelId, amount: 5n });
     const file = await backupOf(alice);
     await bob.node.pay({ channelId, amount: 60n });
@@ -204,7 +197,7 @@ describe("a node whose disk is gone", () => {
   it("goes on with a peer that stayed, from the copy's total on, though single payments are gone", async () => {
     const proofCopy = { directory: join(root, "live") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
     const file = await backupOf(alice);
     await bob.node.pay({ channelId, amount: 60n });
     await alice.node.pay({ channelId, amount: 11n });
@@ -242,8 +235,8 @@ describe("a node whose disk is gone", () => {
   it("is found again by the mnemonic, the chain, the copies and its peer alone", async () => {
     const proofCopy = { directory: join(root, "alone") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
-    const unpaid = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
+    const unpaid = await openBoth(alice, bob, DEPOSIT);
     await bob.node.pay({ channelId, amount: 60n });
     await alice.node.pay({ channelId, amount: 11n });
     await alice.node.stop();
@@ -270,7 +263,7 @@ describe("a node whose disk is gone", () => {
   it("says once that the second place fails, pays on meanwhile, and copies when it is back", async () => {
     const proofCopy = { directory: join(root, "broken") };
     const [alice, bob] = [await world.node({ proofCopy }), await world.node()];
-    const { channelId } = await openBoth(alice, bob);
+    const { channelId } = await openBoth(alice, bob, DEPOSIT);
     await rm(proofCopy.directory, { recursive: true });
     await bob.node.pay({ channelId, amount: 5n });
     await expect.poll(() => alice.warnings, { timeout: 10_000 }).toContain("proof_copy_failed");

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { HistoryEvent } from "../../../src/node/history/history.ts";
 import type { RivuletNode } from "../../../src/node/index.ts";
 import type { ChannelId } from "../../../src/protocol/index.ts";
-import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
+import { openBoth, openWorld, type TestNode, type World } from "../support/world.ts";
 
 let world: World;
 let alice: TestNode;
@@ -18,17 +18,6 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 type PaymentEvent = Extract<HistoryEvent, { type: "payment" }>;
-
-/** A channel in which both sides can pay. */
-async function openBoth(a: TestNode, b: TestNode): Promise<ChannelId> {
-  const { channelId } = await openFunded(a, b, DEPOSIT);
-  for (const { node } of [a, b]) {
-    await vi.waitUntil(async () => (await node.channel(channelId)).sendCapacity === DEPOSIT, {
-      timeout: 10_000,
-    });
-  }
-  return channelId;
-}
 
 /** Events behind `after` until `enough` of them satisfy. */
 async function collect(
@@ -55,7 +44,7 @@ describe("the events of a node", () => {
   let channelId: ChannelId;
 
   it("tell both sides of every payment once it is final, and of the channel's phases", async () => {
-    channelId = await openBoth(alice, bob);
+    ({ channelId } = await openBoth(alice, bob, DEPOSIT));
     await collect(alice.node, "0", (events) =>
       events.some((event) => event.type === "channel" && event.phase === "open"),
     );

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PaymentsQuery } from "../../../src/node/history/paymentList.ts";
 import type { ListedPayment, RivuletNode } from "../../../src/node/index.ts";
 import { type ChannelId, toHex } from "../../../src/protocol/index.ts";
-import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
+import { openBoth, openWorld, type TestNode, type World } from "../support/world.ts";
 
 let world: World;
 let alice: TestNode;
@@ -17,16 +17,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => world?.stop());
-
-async function openBoth(a: TestNode, b: TestNode): Promise<ChannelId> {
-  const { channelId } = await openFunded(a, b, DEPOSIT);
-  for (const { node } of [a, b]) {
-    await vi.waitUntil(async () => (await node.channel(channelId)).sendCapacity === DEPOSIT, {
-      timeout: 10_000,
-    });
-  }
-  return channelId;
-}
 
 /** The whole list, page by page. */
 async function list(node: RivuletNode, query: PaymentsQuery): Promise<ListedPayment[]> {
@@ -49,8 +39,8 @@ describe("the list of payments", () => {
   const id = new Uint8Array(16).fill(3);
 
   beforeAll(async () => {
-    withBob = await openBoth(alice, bob);
-    withCarol = await openBoth(alice, carol);
+    ({ channelId: withBob } = await openBoth(alice, bob, DEPOSIT));
+    ({ channelId: withCarol } = await openBoth(alice, carol, DEPOSIT));
     for (let i = 1; i <= 12; i++) {
       await alice.node.pay({ channelId: i % 3 === 0 ? withCarol : withBob, amount: BigInt(i) });
       await bob.node.pay({ channelId: withBob, amount: BigInt(100 + i) });
@@ -147,7 +137,7 @@ describe("the list of payments", () => {
 describe("labels", () => {
   it("stay with a payment that was made, and can change before that", async () => {
     const { labels } = alice.node.history;
-    const channelId = await openBoth(alice, carol);
+    const { channelId } = await openBoth(alice, carol, DEPOSIT);
     const id = new Uint8Array(16).fill(9);
     const payment = { channelId, direction: "sent", paymentId: toHex(id) } as const;
     await labels.put(payment, "first");
@@ -162,7 +152,7 @@ describe("labels", () => {
 describe("a node that got its history later", () => {
   it("lists what was paid before, and again after a time without", async () => {
     const dave = await world.node();
-    const channelId = await openBoth(dave, carol);
+    const { channelId } = await openBoth(dave, carol, DEPOSIT);
     for (let i = 0; i < 3; i++) await dave.node.pay({ channelId, amount: 1n });
     await expect(dave.node.history.payments({})).rejects.toMatchObject({ code: "history_off" });
     expect((await dave.node.history.payments({ channelId })).items).toHaveLength(3);

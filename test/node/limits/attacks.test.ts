@@ -1,47 +1,32 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { LimitsPolicy, Spender } from "../../../src/node/index.ts";
-import type { Address, ChannelId } from "../../../src/protocol/index.ts";
-import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Spender } from "../../../src/node/index.ts";
+import { openFunded } from "../support/world.ts";
+import {
+  alice,
+  bob,
+  channelId,
+  DEPOSIT,
+  NONE,
+  pay,
+  sent,
+  spenderOf,
+  spending,
+  token,
+  world,
+} from "./spendingWorld.ts";
 
-const DEPOSIT = 10n ** 15n;
-const NONE: LimitsPolicy = { node: [], peers: [], onLimit: "refuse" };
+// Before the world is set back: what it waits for takes real time.
+afterEach(() => vi.useRealTimers());
 
-let world: World;
-let alice: TestNode;
-let bob: TestNode;
-let token: Address;
-let channelId: ChannelId;
-let spenders = 0;
-
-beforeAll(async () => {
-  world = await openWorld();
-  [alice, bob] = [await world.node({ eventLog: {} }), await world.node()];
-  token = world.tokenAddress;
-  ({ channelId } = await openFunded(alice, bob, DEPOSIT, token));
-}, 60_000);
-
-afterAll(() => world?.stop());
-
-afterEach(async () => {
-  vi.useRealTimers();
-  await alice.node.spending.setPolicy(NONE);
-  await alice.node.spending.unfreeze();
-});
-
-const spending = () => alice.node.spending;
-const spenderOf = (rest: Omit<Spender, "id"> = {}): Spender => ({ id: `a${spenders++}`, ...rest });
 /** As access tokens make them: whatever was made from one that was given out answers as that one. */
 const childrenOf = (parent: Spender, count: number) =>
   Array.from({ length: count }, () => spenderOf({ parent, answersAs: parent.id }));
-const pay = (spender: Spender | undefined, amount: bigint, id: Uint8Array = randomBytes(16)) =>
-  spending().pay(spender, { channelId, amount, id });
 const codeOf = (payment: Promise<unknown>): Promise<string> =>
   payment.then(
     () => "paid",
     (error: { code: string }) => error.code,
   );
-const sent = async () => (await alice.node.channel(channelId)).sent;
 
 describe("many spenders made from one", () => {
   it("hold no more payments together than it may alone", async () => {

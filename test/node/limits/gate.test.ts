@@ -1,38 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { LimitsPolicy, Spender } from "../../../src/node/index.ts";
-import type { Address, ChannelId } from "../../../src/protocol/index.ts";
-import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
-
-const DEPOSIT = 10n ** 15n;
-const NONE: LimitsPolicy = { node: [], peers: [], onLimit: "refuse" };
-
-let world: World;
-let alice: TestNode;
-let bob: TestNode;
-let token: Address;
-let channelId: ChannelId;
-let spenders = 0;
-
-beforeAll(async () => {
-  world = await openWorld();
-  [alice, bob] = [await world.node({ eventLog: {} }), await world.node()];
-  token = world.tokenAddress;
-  ({ channelId } = await openFunded(alice, bob, DEPOSIT, token));
-}, 60_000);
-
-afterAll(() => world?.stop());
-
-afterEach(async () => {
-  await alice.node.spending.setPolicy(NONE);
-  await alice.node.spending.unfreeze();
-});
-
-const spending = () => alice.node.spending;
-const spenderOf = (rest: Omit<Spender, "id">): Spender => ({ id: `s${spenders++}`, ...rest });
-const pay = (spender: Spender | undefined, amount: bigint, id: Uint8Array = randomBytes(16)) =>
-  spending().pay(spender, { channelId, amount, id });
-const sent = async () => (await alice.node.channel(channelId)).sent;
+import { describe, expect, it } from "vitest";
+import type { LimitsPolicy } from "../../../src/node/index.ts";
+import {
+  alice,
+  bob,
+  channelId,
+  DEPOSIT,
+  NONE,
+  pay,
+  sent,
+  spenderOf,
+  spending,
+  token,
+  world,
+} from "./spendingWorld.ts";
 
 describe("a budget", () => {
   it("is spent to the last unit by hundreds that come together, and not beyond", async () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChannelEscrow } from "../../../src/chain/generated/ChannelEscrow.ts";
 import type { TestToken } from "../../../src/chain/generated/test/TestToken.ts";
 import { generateMnemonic } from "../../../src/crypto/index.ts";
@@ -121,4 +122,13 @@ export async function openFunded(
   });
   await b.node.ready(channelId);
   return a.node.channel(channelId);
+}
+
+/** The same, once each of them can send all of its deposit. */
+export async function openBoth(a: TestNode, b: TestNode, deposit: bigint): Promise<ChannelInfo> {
+  const channel = await openFunded(a, b, deposit);
+  for (const { node } of [a, b]) {
+    while ((await node.channel(channel.channelId)).sendCapacity !== deposit) await sleep(20);
+  }
+  return channel;
 }
