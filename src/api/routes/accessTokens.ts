@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Budget as NodeBudget } from "../../node/limits/caps.ts";
+import { BUDGET_CAPS, capsAsText, capsOfText, type Budget as NodeBudget } from "../../node/limits/caps.ts";
 import type { SpendingGate } from "../../node/limits/gate.ts";
 import type { Address } from "../../protocol/index.ts";
 import type { AccessToken } from "../accessTokens/accessToken.ts";
@@ -27,8 +27,6 @@ export const accessTokensHandlers: Handlers<"accessTokens" | "createAccessToken"
   },
 };
 
-const CAPS = ["perPayment", "perHour", "perDay", "perMonth", "total"] as const;
-
 function grantOf({
   name,
   scopes,
@@ -46,8 +44,7 @@ function grantOf({
 }
 
 function budgetOf(body: ShownBudget): NodeBudget {
-  const caps = CAPS.filter((cap) => body[cap] !== undefined).map((cap) => [cap, BigInt(body[cap]!)]);
-  return { token: body.token as Address, ...Object.fromEntries(caps) };
+  return { token: body.token as Address, ...capsOfText(BUDGET_CAPS, body) };
 }
 
 /** Without its secret, which nobody has but whoever was told it. */
@@ -81,6 +78,5 @@ async function spentOf(
 }
 
 function shownBudget(budget: NodeBudget): ShownBudget {
-  const caps = CAPS.filter((cap) => budget[cap] !== undefined).map((cap) => [cap, `${budget[cap]}`]);
-  return { token: budget.token, ...Object.fromEntries(caps) };
+  return { token: budget.token, ...capsAsText(BUDGET_CAPS, budget) };
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Approval as HeldPayment } from "../../node/limits/approvals.ts";
+import { capsAsText, capsOfText, LIMIT_CAPS } from "../../node/limits/caps.ts";
 import type { Decision as NodeDecision } from "../../node/limits/decisions.ts";
 import type { LimitsPolicy as NodePolicy, SpendingLimits } from "../../node/limits/policy.ts";
 import type { Address } from "../../protocol/index.ts";
@@ -100,8 +101,6 @@ export function shownApproval(approval: Omit<HeldPayment, "amount"> & { amount: 
   };
 }
 
-const CAPS = ["perPayment", "perHour", "perDay", "perMonth", "perChannel"] as const;
-
 function policyOf({ node, peers, velocity, onLimit }: z.output<typeof LimitsPolicy>): NodePolicy {
   const floor = velocity?.floor.map(({ token, amount }) => ({
     token: token as Address,
@@ -116,8 +115,7 @@ function policyOf({ node, peers, velocity, onLimit }: z.output<typeof LimitsPoli
 }
 
 function limitsOf(limits: z.output<typeof LimitsPolicy>["node"][number]): SpendingLimits {
-  const caps = CAPS.filter((cap) => limits[cap] !== undefined).map((cap) => [cap, BigInt(limits[cap]!)]);
-  return { token: limits.token as Address, ...Object.fromEntries(caps) };
+  return { token: limits.token as Address, ...capsOfText(LIMIT_CAPS, limits) };
 }
 
 function shownPolicy({ node, peers, velocity, onLimit }: NodePolicy): LimitsPolicy {
@@ -131,6 +129,5 @@ function shownPolicy({ node, peers, velocity, onLimit }: NodePolicy): LimitsPoli
 }
 
 function shownLimits(limits: SpendingLimits): LimitsPolicy["node"][number] {
-  const caps = CAPS.filter((cap) => limits[cap] !== undefined).map((cap) => [cap, `${limits[cap]}`]);
-  return { token: limits.token, ...Object.fromEntries(caps) };
+  return { token: limits.token, ...capsAsText(LIMIT_CAPS, limits) };
 }

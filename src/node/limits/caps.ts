@@ -67,3 +67,25 @@ export function tightest(caps: Budget): bigint | undefined {
   }
   return least;
 }
+
+/** The caps of a budget, and of the node's or a peer's limits, by name. */
+export const BUDGET_CAPS = ["perPayment", "perHour", "perDay", "perMonth", "total"] as const;
+export const LIMIT_CAPS = ["perPayment", "perHour", "perDay", "perMonth", "perChannel"] as const;
+
+/** Those of `names` that are set, as decimal strings: JSON has no bigints. */
+export function capsAsText<Name extends string>(
+  names: readonly Name[],
+  caps: { readonly [Cap in Name]?: bigint | undefined },
+): { readonly [Cap in Name]?: string } {
+  const set = names.filter((name) => caps[name] !== undefined);
+  return Object.fromEntries(set.map((name) => [name, `${caps[name]}`])) as { [Cap in Name]?: string };
+}
+
+/** Inverse of {@link capsAsText}. */
+export function capsOfText<Name extends string>(
+  names: readonly Name[],
+  texts: { readonly [Cap in Name]?: string | undefined },
+): { readonly [Cap in Name]?: bigint } {
+  const set = names.filter((name) => texts[name] !== undefined);
+  return Object.fromEntries(set.map((name) => [name, BigInt(texts[name]!)])) as { [Cap in Name]?: bigint };
+}

@@ -1,7 +1,7 @@
 import type { Address } from "../../protocol/index.ts";
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
-import type { Caps } from "./caps.ts";
+import { type Caps, capsOfText, LIMIT_CAPS } from "./caps.ts";
 
 /** What is done with a payment that trips a rule: refused; held for approval; refused, and all spending frozen. */
 export type OnTrip = "refuse" | "hold" | "freeze";
@@ -32,11 +32,10 @@ export interface LimitsPolicy {
   readonly onLimit: OnTrip;
 }
 
-export const NO_POLICY: LimitsPolicy = { node: [], peers: [], onLimit: "refuse" };
+const NO_POLICY: LimitsPolicy = { node: [], peers: [], onLimit: "refuse" };
 
 const NAMESPACE = "limits";
 const KEY = "policy";
-const AMOUNTS = ["perPayment", "perHour", "perDay", "perMonth", "perChannel"] as const;
 
 /** The policy in force, as a lookup. */
 export class PolicyBook {
@@ -77,18 +76,21 @@ function once<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, reason: 
   map.set(key, value);
 }
 
+/** Amounts as JSON has them, decimal strings. */
+type Stored<Value> = Value extends bigint
+  ? string
+  : Value extends string | number
+    ? Value
+    : { readonly [Key in keyof Value]: Stored<Value[Key]> };
+
 /** The policy on disk, or none. */
 export async function readPolicy(records: Records): Promise<PolicyBook> {
-  const stored = await records.get<LimitsPolicy>(NAMESPACE, KEY);
+  const stored = await records.get<Stored<LimitsPolicy>>(NAMESPACE, KEY);
   if (stored === undefined) return new PolicyBook(NO_POLICY);
-  const limits = <Limits extends SpendingLimits>(of: Limits): Limits => {
-    const amounts = AMOUNTS.filter((name) => of[name] !== undefined).map((name) => [name, BigInt(of[name]!)]);
-    return { ...of, ...Object.fromEntries(amounts) };
-  };
   const { velocity } = stored;
   return new PolicyBook({
-    node: stored.node.map(limits),
-    peers: stored.peers.map(limits),
+    node: stored.node.map(({ token, ...caps }) => ({ token, ...capsOfText(LIMIT_CAPS, caps) })),
+    peers: stored.peers.map(({ peer, token, ...caps }) => ({ peer, token, ...capsOfText(LIMIT_CAPS, caps) })),
     onLimit: stored.onLimit,
     ...(velocity && {
       velocity: {
