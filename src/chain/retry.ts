@@ -11,7 +11,7 @@ export interface RetryPolicy {
 }
 
 /** Longest pause between attempts, and the most of a server's `Retry-After` that is honoured. */
-export const MAX_RETRY_PAUSE_MS = 10_000;
+const MAX_RETRY_PAUSE_MS = 10_000;
 
 /** Which failures the same call may outlive. */
 function isTransient(failure: ChainFailure): boolean {

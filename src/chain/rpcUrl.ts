@@ -9,7 +9,7 @@ export interface NamedUrl {
 }
 
 /** Servers one node fails over between: more are not safer, and each is asked for its head. */
-export const MAX_ENDPOINTS = 16;
+const MAX_ENDPOINTS = 16;
 
 const PROTOCOLS = ["http:", "https:", "ws:", "wss:"];
 

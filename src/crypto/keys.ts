@@ -6,7 +6,7 @@ import { mnemonicToSeed } from "./mnemonic.ts";
 export const ACCOUNT_PATH = "m/44'/60'/0'/0/0";
 
 /** Accounts of one mnemonic: BIP-32 has this many hardened children. */
-export const MAX_ACCOUNT_INDEX = 2 ** 31 - 1;
+const MAX_ACCOUNT_INDEX = 2 ** 31 - 1;
 
 /**
  * BIP-43 purpose of the keys only Rivulet uses ("RVT" in ASCII). Every step below it is hardened: a leaked hot key

@@ -29,7 +29,7 @@ const ACCEPTED = RECEIVED + PROOF_BYTES;
 const TERMS = ACCEPTED + 8;
 
 /** The channel awaits something of the chain (closing, a live signature, opening): looked after without being asked. */
-export const FLAG_ATTENTION = 1;
+const FLAG_ATTENTION = 1;
 /** It is agreed upon, and no deposit in it is confirmed. */
 const FLAG_OPENING = 2;
 

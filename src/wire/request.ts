@@ -9,7 +9,7 @@ import { readRequestFields, UnknownField, writeRequestFields } from "./requestFi
 import { requestBytesOf, requestTextOf, WrongChecksum, WrongPrefix } from "./requestText.ts";
 
 /** The version of the format, the first byte of a request's data. */
-export const REQUEST_VERSION = 1;
+const REQUEST_VERSION = 1;
 
 /** What a payment request asks for. */
 export interface PaymentRequestTerms {

@@ -27,7 +27,7 @@ const HEADER_BYTES = 3;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(FIELD));
 
 /** UTF-8: 256 characters of any script but the rarest. Leaves room for two or three addresses beside it. */
-export const MAX_DESCRIPTION_BYTES = 768;
+const MAX_DESCRIPTION_BYTES = 768;
 /** A node is reached in one of a few ways, and a stranger's request must not make us dial more. */
 export const MAX_REQUEST_ADDRESSES = 4;
 /** A multiaddr with a domain name and a peer id is below 200. */

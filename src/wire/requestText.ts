@@ -13,7 +13,7 @@ export const MAX_REQUEST_LENGTH = 2_048 - SCHEME.length;
 const FRAME_LENGTH = PREFIX.length + 1 + 6;
 
 /** Five bits are in each character of the data. */
-export const MAX_REQUEST_BYTES = Math.floor(((MAX_REQUEST_LENGTH - FRAME_LENGTH) * 5) / 8);
+const MAX_REQUEST_BYTES = Math.floor(((MAX_REQUEST_LENGTH - FRAME_LENGTH) * 5) / 8);
 
 /** Thrown inside the decoder for a text that begins as no request does. */
 export class WrongPrefix extends Error {}

@@ -5,7 +5,7 @@ import { DevError } from "../error.ts";
 import type { Provider } from "./provider.ts";
 
 /** Hardhat's chain id for local chains, which wallets know. */
-export const DEV_CHAIN_ID = 31_337;
+const DEV_CHAIN_ID = 31_337;
 
 /** Named, so that a record of the chain can be replayed by a newer Hardhat, whose default may be another. */
 const HARDFORK = "prague";

@@ -99,7 +99,7 @@ function onInterrupt(asked: AbortController, { err }: DevOutput): () => void {
 }
 
 /** What a terminal shows. */
-export function forPeople(description: NetworkDescription, file: string, seconds: number): string {
+function forPeople(description: NetworkDescription, file: string, seconds: number): string {
   const { chain, contracts, accounts, nodes, channels } = description;
   const { escrow, usdc, token } = contracts;
   const pace =

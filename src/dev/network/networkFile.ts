@@ -6,7 +6,7 @@ import type { DevNetwork } from "./network.ts";
 export const NETWORK_FILE = "rivulet-dev.json";
 
 /** What is told of a network: printed by `--json`, and in the file. Raised when its shape changes. */
-export const DESCRIPTION_VERSION = 1;
+const DESCRIPTION_VERSION = 1;
 
 /** Everything a program needs to use a network. */
 export type NetworkDescription = ReturnType<typeof describeNetwork>;

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { orAborted } from "../../chain/wait.ts";
 import type { GroupCommit } from "../../store/groupCommit.ts";
 import { eventKey, eventRange, sequenceOfEventKey } from "../../store/keys.ts";
 import type { Op, PutOp, StoreReader } from "../../store/store.ts";
@@ -152,18 +153,10 @@ export class EventLog {
     return page;
   }
 
-  /** Resolves once more than `through` is durable. */
+  /** Resolves once more than `through` is durable; rejects with the signal's reason. */
   async #await(through: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#durable > through) return;
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      await Promise.race([this.#more.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    if (this.#durable <= through) await orAborted(this.#more.promise, signal);
   }
 
   /** Follows the disk while there is something that it does not hold yet. A failed disk stops the node by itself. */

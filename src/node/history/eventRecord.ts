@@ -1,7 +1,7 @@
 import { type ChannelId, channelIdFromBytes, type Phase, type Side, viewOf } from "../../protocol/index.ts";
 
 /** What others than channels append, as JSON. A number in a record is the position here, behind the two others. */
-export const TOLD_TYPES = [
+const TOLD_TYPES = [
   "dispute",
   "request",
   "operation",
