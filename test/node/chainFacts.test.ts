@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MEASURED_GAS } from "../../src/node/gasFigures.ts";
 import { createNode, type NodeOptions, type Quote } from "../../src/node/index.ts";
 import { type Address, type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { until } from "./support/until.ts";
 import { FUNDS, openFunded, openWorld, type TestNode, TOKENS, type World } from "./support/world.ts";
 
 const DEPOSIT = 10n ** 15n;
@@ -20,12 +21,6 @@ beforeAll(async () => {
 afterAll(() => world?.stop());
 
 const send = (method: string, ...params: unknown[]) => world.chain.provider.send(method, params);
-
-async function until(what: string, ready: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await ready()); await new Promise((r) => setTimeout(r, 20))) {
-    if (Date.now() > end) throw new Error(`${what} did not come`);
-  }
-}
 
 function names({ transactions }: Quote): string[] {
   return transactions.map(({ name }) => name);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNode } from "../../src/node/index.ts";
 import type { ChannelId } from "../../src/protocol/index.ts";
 import { FaultProxy, on } from "../chain/support/faultProxy.ts";
+import { until } from "./support/until.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
 const DEPOSIT = 10n ** 15n;
@@ -26,12 +27,6 @@ afterAll(async () => {
 });
 
 const send = (method: string, ...params: unknown[]) => world.chain.provider.send(method, params);
-
-async function until(what: string, ready: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 40_000; !(await ready()); await new Promise((r) => setTimeout(r, 20))) {
-    if (Date.now() > end) throw new Error(`${what} did not come`);
-  }
-}
 
 /** A node over both servers, the first one preferred. */
 async function overBoth(): Promise<TestNode> {

@@ -1,9 +1,9 @@
 import { connect } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../src/store/random.ts";
 import { MAX_MESSAGE_BYTES, MAX_SMALL_MESSAGE_BYTES } from "../../src/wire/bounds.ts";
 import { encodeMessage } from "../../src/wire/encode.ts";
 import { encodeFrames, writeVarint } from "../../src/wire/frame.ts";
-import { mulberry32 } from "../wire/arbitrary.ts";
 import {
   ack,
   CHAIN_ID,
@@ -209,7 +209,7 @@ describe("a proven peer that misbehaves loses its session, and only that", () =>
   it("by garbage", async () => {
     const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31);
     console.log(`FUZZ_SEED=${seed}`);
-    const random = mulberry32(seed);
+    const random = seededRandom(seed);
     const { a, raw } = await proven();
     // Enough to complete whatever frame the first bytes happen to announce: less would be waited for, rightly.
     raw.sendBytes(Uint8Array.from({ length: MAX_MESSAGE_BYTES + 1000 }, () => random() * 256));

@@ -142,14 +142,3 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
     channelId: fc.option(channelId, { nil: undefined }),
   }),
 );
-
-/** A small generator with a printed seed, for what needs many thousands of cheap cases. */
-export function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HDNodeWallet, JsonRpcProvider } from "ethers";
 import hre from "hardhat";
+import { freePort } from "../../support/freePort.ts";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const ANVIL_START_MS = 20_000;
@@ -73,18 +73,6 @@ function anvilPath(): string {
   const arch = process.arch === "arm64" ? "arm64" : "amd64";
   const platform = process.platform === "darwin" ? "darwin" : "linux";
   return import.meta.resolve(`@foundry-rs/anvil-${platform}-${arch}/bin/anvil`).replace("file://", "");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 async function answering(port: number, child: ChildProcess): Promise<void> {

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BaseContract } from "ethers";
@@ -7,6 +6,7 @@ import type { Address, NodeOptions } from "rivulet";
 import { generateMnemonic } from "rivulet/crypto";
 import { deployContract } from "../../contracts/support/fixture.ts";
 import { startAnvil, type TestChain } from "../../contracts/support/testChain.ts";
+import { freePort } from "../../support/freePort.ts";
 
 /** What every node's account starts with, wei; gas comes out of it. */
 export const FUNDS = 10n ** 20n;
@@ -99,16 +99,4 @@ export async function openArena(): Promise<Arena> {
       await rm(root, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }
