@@ -1,10 +1,10 @@
 import { chainPreset } from "../chain/presets.ts";
 import type { RivuletClient } from "../client/client.ts";
 import type { TokenInfo } from "../client/index.ts";
+import { ZERO_ADDRESS } from "../protocol/index.ts";
 import { usage } from "./exitCodes.ts";
 import { safe } from "./text.ts";
 
-export const NATIVE = `0x${"00".repeat(20)}`;
 const ADDRESS = /^0x[0-9a-fA-F]{40}$/;
 const NUMBER = /^(0|[1-9][0-9]*)(?:\.([0-9]+))?$/;
 
@@ -128,7 +128,7 @@ export class Tokens {
     const { nativeSymbol, chainId } = await this.#client.status();
     const tokens = chainPreset(BigInt(chainId))?.tokens ?? [];
     return new Map([
-      [nativeSymbol.toUpperCase(), NATIVE],
+      [nativeSymbol.toUpperCase(), ZERO_ADDRESS],
       ...tokens.map(({ symbol, address }) => [symbol.toUpperCase(), address.toLowerCase()] as const),
     ]);
   }

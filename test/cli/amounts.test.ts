@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatUnits, NATIVE, parseUnits, splitAmount, Tokens } from "../../src/cli/amounts.ts";
+import { formatUnits, parseUnits, splitAmount, Tokens } from "../../src/cli/amounts.ts";
 import { parseBudgets } from "../../src/cli/commands/token.ts";
 import { safe, short, spanText } from "../../src/cli/text.ts";
 import { parseSpan, parseTime } from "../../src/cli/when.ts";
 import type { RivuletClient } from "../../src/client/client.ts";
+import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 
-const unit = (decimals: number) => ({ token: NATIVE, symbol: "TST", decimals });
+const unit = (decimals: number) => ({ token: ZERO_ADDRESS, symbol: "TST", decimals });
 
 describe("amounts", () => {
   it("come back as they were written, whatever their size and the token's decimals", () => {
@@ -54,7 +55,7 @@ function tokensOf(symbols: Readonly<Record<string, string>>): Tokens {
     channels: async () => ({ items: Object.keys(symbols).map((token) => ({ token })) }),
     token: async ({ params }: { params: { token: string } }) => ({
       token: params.token,
-      symbol: params.token === NATIVE ? "ETH" : symbols[params.token]!,
+      symbol: params.token === ZERO_ADDRESS ? "ETH" : symbols[params.token]!,
       decimals: 6,
       balance: "0",
     }),
@@ -66,12 +67,12 @@ describe("a token's symbol", () => {
   it("names the token while only one of the channels' tokens bears it", async () => {
     const tokens = tokensOf({ [USDC]: "USDC", [OTHER]: "XYZ" });
     expect(await tokens.parse("1.5 usdc")).toMatchObject({ amount: 1_500_000n, unit: { token: USDC } });
-    expect((await tokens.parse("1 ETH")).unit.token).toBe(NATIVE);
+    expect((await tokens.parse("1 ETH")).unit.token).toBe(ZERO_ADDRESS);
   });
 
   it("that is the coin's is shown with the address, and never taken for the coin", async () => {
     const tokens = tokensOf({ [FAKE]: "ETH" });
-    expect((await tokens.parse("1 ETH")).unit.token).toBe(NATIVE);
+    expect((await tokens.parse("1 ETH")).unit.token).toBe(ZERO_ADDRESS);
     expect(await tokens.show("1000000", FAKE)).toBe(`1 [ETH](${FAKE})`);
   });
 
@@ -103,7 +104,7 @@ describe("budgets", () => {
     const tokens = tokensOf({ [USDC]: "USDC" });
     expect(await parseBudgets(tokens, ["5 USDC per day", "100 USDC total", "1 ETH per payment"])).toEqual([
       { token: USDC, perDay: "5000000", total: "100000000" },
-      { token: NATIVE, perPayment: "1000000" },
+      { token: ZERO_ADDRESS, perPayment: "1000000" },
     ]);
     await expect(parseBudgets(tokens, ["5 USDC per day", "6 USDC per day"])).rejects.toThrow("two budgets");
     await expect(parseBudgets(tokens, ["5 USDC per year"])).rejects.toThrow("no budget");

@@ -9,8 +9,8 @@ import { PaymentRequest } from "./request.ts";
 const at = { cursor: Cursor, time: UnixSeconds };
 
 /**
- * What the stream tells, in order, each once per cursor. Those with `durable: true` in the route's description are
- * on disk before they are told and come again from any cursor; the others tell of the moment.
+ * What the stream tells, in order. Every event is on disk before it is told, and comes again from any cursor before it.
+ * Of peers' comings and goings and of warnings a flood is not kept whole.
  */
 export const Event = z
   .discriminatedUnion("type", [

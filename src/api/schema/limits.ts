@@ -16,7 +16,7 @@ export const OnTrip = z.enum(["refuse", "hold", "freeze"]).meta({
 
 /** Limits in one token. */
 export const SpendingLimits = SpendingCaps.extend({
-  /** Most of our own money in one channel: deposit plus received less sent. */
+  /** Most of our own money in one channel: deposit plus received less sent and withdrawn. */
   perChannel: PositiveAmount.optional(),
 });
 
