@@ -52,6 +52,11 @@ export function devAccount(index: number): DevAccount {
   return { index, address: address.toLowerCase() as Address, privateKey };
 }
 
+/** The accounts for applications and their tests. */
+export function userAccounts(): DevAccount[] {
+  return Array.from({ length: USER_ACCOUNTS }, (_, index) => devAccount(index));
+}
+
 /** The account index of the `n`th node, counted from 0. */
 export function nodeAccountIndex(n: number): number {
   return FIRST_NODE_ACCOUNT + n;

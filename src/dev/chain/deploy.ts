@@ -102,6 +102,19 @@ export async function mint(provider: Provider, token: DevToken, grants: readonly
   }
 }
 
+/** Mints so many whole tokens of both test tokens for each account. */
+export async function mintTokens(
+  provider: Provider,
+  accounts: readonly string[],
+  whole: bigint,
+): Promise<void> {
+  for (const token of [DEV_CONTRACTS.usdc, DEV_CONTRACTS.token]) {
+    const amount = whole * 10n ** BigInt(token.decimals);
+    const grants = accounts.map((to) => ({ to, amount }));
+    await mint(provider, token, grants);
+  }
+}
+
 /** Sets what an account holds, wei. */
 export async function setBalance(provider: Provider, address: string, amount: bigint): Promise<void> {
   try {

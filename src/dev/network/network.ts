@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DevAccount, devAccount, USER_ACCOUNTS } from "../accounts.ts";
-import { DEV_CONTRACTS, type DevContracts, deployContracts, mint } from "../chain/deploy.ts";
+import { type DevAccount, userAccounts } from "../accounts.ts";
+import { DEV_CONTRACTS, type DevContracts, deployContracts, mintTokens } from "../chain/deploy.ts";
 import { DevChain } from "../chain/devChain.ts";
 import type { Provider } from "../chain/provider.ts";
 import { openStateDirectory, type StateDirectory } from "../chain/stateDirectory.ts";
@@ -117,19 +117,9 @@ async function prepare(provider: Provider): Promise<boolean> {
   const isNew = (await provider.request({ method: "eth_getCode", params: at })) === "0x";
   if (!isNew) return false;
   await deployContracts(provider);
-  for (const token of [DEV_CONTRACTS.usdc, DEV_CONTRACTS.token]) {
-    const amount = USER_TOKENS * 10n ** BigInt(token.decimals);
-    await mint(
-      provider,
-      token,
-      userAccounts().map(({ address: to }) => ({ to, amount })),
-    );
-  }
+  const users = userAccounts().map(({ address }) => address);
+  await mintTokens(provider, users, USER_TOKENS);
   return true;
-}
-
-function userAccounts(): DevAccount[] {
-  return Array.from({ length: USER_ACCOUNTS }, (_, i) => devAccount(i));
 }
 
 /** Last opened, first closed; one that fails keeps no other from being closed. */

@@ -1,5 +1,6 @@
 import { type Address, type ChannelId, ZERO_ADDRESS } from "../../protocol/index.ts";
 import { DEV_CONTRACTS } from "../chain/deploy.ts";
+import { all } from "./all.ts";
 import { channelBecomes } from "./channelWait.ts";
 import type { DevNode } from "./devNode.ts";
 
@@ -33,12 +34,8 @@ export function planChannels(nodes: readonly DevNode[]): ChannelPlan[] {
 }
 
 /** Opens the channels that are planned and not there yet, all at once. */
-export async function openChannels(plans: readonly ChannelPlan[]): Promise<DevChannel[]> {
-  const results = await Promise.allSettled(plans.map(openChannel));
-  return results.map((result) => {
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
-  });
+export function openChannels(plans: readonly ChannelPlan[]): Promise<DevChannel[]> {
+  return all(plans.map(openChannel));
 }
 
 async function openChannel({ opener, other, token, deposit }: ChannelPlan): Promise<DevChannel> {

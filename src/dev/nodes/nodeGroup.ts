@@ -3,11 +3,12 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { devAccount, MAX_NODES, NODE_NAMES, nodeAccountIndex } from "../accounts.ts";
-import { DEV_CONTRACTS, mint, setBalance } from "../chain/deploy.ts";
+import { mintTokens, setBalance } from "../chain/deploy.ts";
 import { START_BALANCE } from "../chain/hardhatChain.ts";
 import type { Provider } from "../chain/provider.ts";
 import { type RpcServer, serveRpc } from "../chain/rpcServer.ts";
 import { DevError } from "../error.ts";
+import { all } from "./all.ts";
 import { DevNode, type Poll, type Runner } from "./devNode.ts";
 import { copyDirectory, restoreDirectory } from "./directoryCopy.ts";
 import { Rest } from "./rest.ts";
@@ -189,27 +190,11 @@ export class NodeGroup {
     const { provider } = this.#init;
     const accounts = numbers.map((number) => devAccount(nodeAccountIndex(number)).address);
     for (const address of accounts) await setBalance(provider, address, START_BALANCE);
-    for (const token of [DEV_CONTRACTS.usdc, DEV_CONTRACTS.token]) {
-      const amount = START_TOKENS * 10n ** BigInt(token.decimals);
-      await mint(
-        provider,
-        token,
-        accounts.map((to) => ({ to, amount })),
-      );
-    }
+    await mintTokens(provider, accounts, START_TOKENS);
   }
 }
 
 /** The path on the JSON-RPC server by which a node is told from the others. */
 function pathOf(name: string): string {
   return `/nodes/${name}`;
-}
-
-/** Waits for all, also when one fails: nothing may go on behind the caller's back. */
-async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const results = await Promise.allSettled(promises);
-  return results.map((result) => {
-    if (result.status === "rejected") throw result.reason;
-    return result.value;
-  });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ChannelInfo } from "../../node/index.ts";
 import { type Address, ZERO_ADDRESS } from "../../protocol/index.ts";
-import { type DevAccount, devAccount, USER_ACCOUNTS } from "../accounts.ts";
+import { type DevAccount, userAccounts } from "../accounts.ts";
 import { balanceOf } from "../chain/balance.ts";
 import { DEV_CONTRACTS, type DevContracts, deployContracts, mint, setBalance } from "../chain/deploy.ts";
 import { blockTime, type Provider, type ProviderCall, quantity } from "../chain/provider.ts";
@@ -52,7 +52,7 @@ export interface TestNetworkInit {
 export class TestNetwork implements AsyncDisposable {
   readonly contracts: DevContracts = DEV_CONTRACTS;
   /** For applications and their tests; Hardhat's default accounts, with coins and unlocked. Nodes have others. */
-  readonly accounts: readonly DevAccount[] = Array.from({ length: USER_ACCOUNTS }, (_, i) => devAccount(i));
+  readonly accounts: readonly DevAccount[] = userAccounts();
   /** The chain, as EIP-1193 has it. `evm_snapshot` and `evm_revert` take the nodes along. */
   readonly provider: Provider;
   readonly #init: TestNetworkInit;
