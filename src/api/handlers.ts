@@ -14,7 +14,7 @@ import { requestsHandlers } from "./routes/requests.ts";
 import { tokensHandlers } from "./routes/tokens.ts";
 
 /** Every route's handler, by noun. */
-export const HANDLERS: Partial<Handlers> = {
+export const HANDLERS: Handlers = {
   ...nodeHandlers,
   ...peersHandlers,
   ...tokensHandlers,
