@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { copyName } from "../../src/node/backup/proofCopyFile.ts";
 import { restoreBackup, restoreFromMnemonic } from "../../src/node/backup/restore.ts";
-import type { ChannelInfo, RecoveredChannel } from "../../src/node/index.ts";
+import type { RecoveredChannel } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { collect } from "./support/collect.ts";
 import { openBoth, openWorld, type TestNode, type World } from "./support/world.ts";
