@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import type { CallOf, Operation, Quote } from "../client/index.ts";
 import { ApiProblem } from "../client/problem.ts";
-import { formatUnits, NATIVE } from "./amounts.ts";
+import { ZERO_ADDRESS } from "../protocol/index.ts";
+import { formatUnits } from "./amounts.ts";
 import { CliError, EXIT } from "./exitCodes.ts";
 import type { Shell } from "./shell.ts";
 import { safe, short, spanText } from "./text.ts";
@@ -120,7 +121,7 @@ async function follow(shell: Shell, started: Operation, key: string): Promise<Op
 /** What an operation cost us, as far as its transactions are confirmed; empty where there is nothing of ours. */
 export async function gasText(shell: Shell, { gasUsed, gasCost }: Operation): Promise<string> {
   if (gasUsed === undefined || gasCost === undefined) return "";
-  return `gas ${gasUsed}: ${await (await shell.tokens()).show(gasCost, NATIVE)}`;
+  return `gas ${gasUsed}: ${await (await shell.tokens()).show(gasCost, ZERO_ADDRESS)}`;
 }
 
 /** The last line of an operation, with what it cost. */

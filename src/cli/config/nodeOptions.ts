@@ -5,8 +5,8 @@ import type { ApiOptions } from "../../api/options.ts";
 import { type ChainPreset, chainPreset, chainPresets } from "../../chain/presets.ts";
 import type { NodeOptions, OpenPolicy } from "../../node/index.ts";
 import { DEFAULT_CHALLENGE_PERIODS } from "../../node/options.ts";
-import { type Address, MAX_CHALLENGE_PERIOD } from "../../protocol/index.ts";
-import { NATIVE, parseUnits, splitAmount } from "../amounts.ts";
+import { type Address, MAX_CHALLENGE_PERIOD, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { parseUnits, splitAmount } from "../amounts.ts";
 import { usage } from "../exitCodes.ts";
 import { parseSpan } from "../when.ts";
 import type { Settings } from "./settings.ts";
@@ -84,7 +84,7 @@ function matchOf(text: string, preset: ChainPreset | undefined): [Address, bigin
   if (/^0x[0-9a-f]{40}$/.test(address)) {
     return [address as Address, parseUnits(number, { token: address, symbol: "base units", decimals: 0 })];
   }
-  const native = { symbol: preset?.nativeSymbol ?? "ETH", address: NATIVE, decimals: 18 };
+  const native = { symbol: preset?.nativeSymbol ?? "ETH", address: ZERO_ADDRESS, decimals: 18 };
   const units = [native, ...(preset?.tokens ?? [])];
   const unit = units.find((one) => one.symbol.toUpperCase() === symbol.toUpperCase());
   if (unit === undefined) {

@@ -1,15 +1,7 @@
 import { type ChannelId, channelIdFromBytes, type Phase, type Side, viewOf } from "../../protocol/index.ts";
 
 /** What others than channels append, as JSON. A number in a record is the position here, behind the two others. */
-const TOLD_TYPES = [
-  "dispute",
-  "request",
-  "operation",
-  "approval",
-  "decision",
-  "peer",
-  "warning",
-] as const;
+const TOLD_TYPES = ["dispute", "request", "operation", "approval", "decision", "peer", "warning"] as const;
 export type ToldType = (typeof TOLD_TYPES)[number];
 export type EventType = "payment" | "channel" | ToldType;
 
