@@ -11,6 +11,9 @@ const NUMBER = /^(0|[1-9][0-9]*)(?:\.([0-9]+))?$/;
 /** A symbol that is shown without its token's address. */
 const PLAIN_SYMBOL = /^[A-Za-z][A-Za-z0-9.]{0,11}$/;
 
+/** The contract counts amounts in as many bits. */
+const AMOUNT_BITS = 128n;
+
 /** What a token's amounts are written with. */
 export interface Unit {
   readonly token: string;
@@ -41,11 +44,14 @@ export function formatUnits(amount: bigint | string, decimals: number): string {
   return `${value < 0n ? "-" : ""}${whole}${fraction === "" ? "" : `.${fraction}`}`;
 }
 
+/** A number, then a symbol or address; close by only letters, or `1e3`, `0x10` and `1,5 USDC` would be numbers and symbols. */
+const NUMBER_AND_SYMBOL = /^([0-9.]+)(?:\s+(\S.*)|([A-Za-z][A-Za-z.]*))?$/;
+
 /** `0.25 USDC`, `0.25USDC` or `0.25` as number and symbol (or address). */
 export function splitAmount(text: string): { readonly number: string; readonly symbol: string | undefined } {
-  const match = /^([0-9.]+)\s*(\S.*)?$/.exec(text.trim());
+  const match = NUMBER_AND_SYMBOL.exec(text.trim());
   if (match === null) throw usage(`"${text}" is no amount`, 'Write it as "0.25 USDC".');
-  return { number: match[1]!, symbol: match[2]?.trim() };
+  return { number: match[1]!, symbol: (match[2] ?? match[3])?.trim() };
 }
 
 /**
@@ -111,6 +117,8 @@ export class Tokens {
     }
     const amount = parseUnits(number, unit);
     if (amount === 0n) throw usage("an amount must be above zero");
+    if (amount >> AMOUNT_BITS !== 0n)
+      throw usage(`${number} ${unit.symbol} are more than a channel can hold`);
     return { amount, unit };
   }
 

@@ -40,6 +40,12 @@ describe("amounts", () => {
     expect(splitAmount("0.25 USDC")).toEqual({ number: "0.25", symbol: "USDC" });
     expect(splitAmount("0.25USDC")).toEqual({ number: "0.25", symbol: "USDC" });
     expect(splitAmount("0.25")).toEqual({ number: "0.25", symbol: undefined });
+    expect(splitAmount("2 USDT0")).toEqual({ number: "2", symbol: "USDT0" });
+  });
+
+  it("are refused as amounts, not for a token nobody meant, when the number is written wrong", () => {
+    for (const text of ["1e3", "0x10 ETH", "1,5 USDC", "-1 ETH", "1_000 ETH", "ETH", "", "\u0661 ETH"])
+      expect(() => splitAmount(text)).toThrow("is no amount");
   });
 });
 
@@ -96,6 +102,7 @@ describe("a token's symbol", () => {
     await expect(tokens.parse("1 XYZ", USDC)).rejects.toThrow("this is about USDC");
     await expect(tokens.parse("1 ETH", USDC)).rejects.toThrow("this is about USDC");
     await expect(tokens.parse("0 USDC")).rejects.toThrow("above zero");
+    await expect(tokens.parse(`${2n ** 128n} USDC`)).rejects.toThrow("more than a channel");
   });
 });
 
