@@ -38,12 +38,16 @@ export function usage(message: string, action?: string): CliError {
   return new CliError(message, { exitCode: EXIT.usage, ...(action !== undefined && { action }) });
 }
 
+/** The API's code for a call with an option or argument in it that is none. */
+export const REQUEST_INVALID = "request_invalid";
+
 /** What a call and a question end with on Ctrl-C or SIGTERM. */
 const INTERRUPTIONS: ReadonlySet<string> = new Set(["AbortError", "AbortPromptError", "ExitPromptError"]);
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode;
   if (error instanceof Unreachable) return EXIT.unreachable;
+  if (error instanceof ApiProblem && error.code === REQUEST_INVALID) return EXIT.usage;
   if (error instanceof ApiProblem) return error.moneyAtStake ? EXIT.moneyAtStake : EXIT.failed;
   const { moneyAtStake, name } = error as { moneyAtStake?: boolean; name?: string };
   if (name !== undefined && INTERRUPTIONS.has(name)) return EXIT.interrupted;

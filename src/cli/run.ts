@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { ApiProblem, Unreachable } from "../client/problem.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { SETTINGS } from "./config/settings.ts";
-import { CliError, EXIT, exitCodeOf } from "./exitCodes.ts";
+import { CliError, EXIT, exitCodeOf, REQUEST_INVALID } from "./exitCodes.ts";
 import { takeSecrets } from "./secrets.ts";
 import { type GlobalOptions, Shell } from "./shell.ts";
 import { safe } from "./text.ts";
@@ -74,13 +74,31 @@ interface Told {
 const NO_TOKEN =
   "Give one with --token or RIVULET_TOKEN. The owner's is taken from admin.token in the data directory, but never sent to a node that --url names.";
 
+type Failed = Partial<Told> & { readonly path?: string };
+
+/** What the system says about files, for people. */
+const FILE_ERRORS: Readonly<Record<string, (path: string) => string>> = {
+  ENOENT: (path) => `there is no ${path}`,
+  EACCES: (path) => `${path} may not be read or written by this user`,
+  EPERM: (path) => `${path} may not be read or written by this user`,
+  ENOTDIR: (path) => `a file is where a directory is needed for ${path}`,
+  EISDIR: (path) => `${path} is a directory`,
+  EEXIST: (path) => `${path} is there already`,
+  EROFS: (path) => `${path} is on a disk that cannot be written`,
+};
+
 function describe(error: unknown, exitCode: number): Told {
   if (error instanceof ApiProblem) {
-    const { code, title, detail, moneyAtStake, requestId, idempotencyKey } = error;
+    const { code, title, detail, moneyAtStake, requestId, idempotencyKey, fields } = error;
+    if (code === REQUEST_INVALID && fields.reason !== undefined) {
+      const message = `${fields.path?.replace("/", "") ?? ""}: ${fields.reason}`;
+      return { code, message, moneyAtStake, action: "--help shows how it is written. Nothing was begun." };
+    }
     const key = idempotencyKey === undefined ? "" : ` The key is: --idempotency-key ${idempotencyKey}`;
     const toDo = code === "unauthenticated" ? NO_TOKEN : error.action;
     const action = key === "" ? toDo : `${toDo ?? ""}${key}`.trim();
-    const message = detail === undefined || detail === title ? title : `${title}: ${detail}`;
+    const isRepeated = detail?.startsWith(title) === true;
+    const message = detail === undefined ? title : isRepeated ? detail : `${title}: ${detail}`;
     return { code, message, moneyAtStake, action, ...(error.status >= 500 && { requestId }) };
   }
   if (error instanceof Unreachable) {
@@ -100,6 +118,7 @@ function describe(error: unknown, exitCode: number): Told {
   }
   if (exitCode === EXIT.interrupted)
     return { code: "interrupted", message: "interrupted", moneyAtStake: false };
-  const { code = "failed", message = String(error), moneyAtStake = false } = error as Partial<Told>;
-  return { code, message, moneyAtStake };
+  const { code = "failed", message = String(error), moneyAtStake = false, path } = error as Failed;
+  const told = path === undefined ? message : (FILE_ERRORS[code]?.(path) ?? message);
+  return { code, message: told, moneyAtStake };
 }

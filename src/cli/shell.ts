@@ -15,6 +15,8 @@ import { passwordIn } from "./files.ts";
 import type { Secrets } from "./secrets.ts";
 import { safe } from "./text.ts";
 
+const PASSWORD_ELSEWHERE = "Set RIVULET_PASSWORD, or the setting password_file.";
+
 /** Options every command takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
@@ -147,12 +149,9 @@ export class Shell {
     const file = this.settings.passwordFile;
     if (file !== undefined) return passwordIn(file);
     if (!isInteractive()) {
-      throw usage(
-        "a password is needed and nobody can type it here",
-        "Set RIVULET_PASSWORD, or the setting password_file.",
-      );
+      throw usage("a password is needed and nobody can type it here", PASSWORD_ELSEWHERE);
     }
-    return again ? this.newPassword(message) : this.#typed(message);
+    return again ? this.newPassword(message, PASSWORD_ELSEWHERE) : this.#typed(message);
   }
 
   /** Whether the keystore's password is given, so that nobody has to type it. */
@@ -160,11 +159,12 @@ export class Shell {
     return this.secrets.password !== undefined || this.settings.passwordFile !== undefined;
   }
 
-  /** A password that is typed twice, on a terminal. */
-  async newPassword(message: string): Promise<string> {
-    if (!isInteractive()) throw usage("a new password is needed and nobody can type it here");
+  /** A password of at least `least` characters that is typed twice, on a terminal. `elsewhere`: how scripts give it. */
+  async newPassword(message: string, elsewhere: string, least = 1): Promise<string> {
+    if (!isInteractive()) throw usage("a new password is needed and nobody can type it here", elsewhere);
+    const isLong = (typed: string) => typed.length >= least || `It needs ${least} or more characters.`;
     for (;;) {
-      const first = await this.#typed(message, (typed) => typed !== "" || "It cannot be empty.");
+      const first = await this.#typed(message, isLong);
       if ((await this.#typed("Once more")) === first) return first;
       this.note("The two differ. Again:");
     }

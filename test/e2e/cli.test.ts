@@ -108,6 +108,13 @@ describe("an operator's way from nothing to a payment", () => {
     const stranger = await bob.with({ RIVULET_TOKEN: "rvk_wrong" }, "channels");
     expect([stranger.code, stranger.err]).toEqual([1, expect.stringContaining("--token")]);
     expect((await alice.run("events", "--types", "payment")).out.trim().split("\n")).toHaveLength(3);
+    const phase = await alice.run("channels", "--phase", "ajar");
+    expect([phase.code, phase.err]).toEqual([2, expect.stringContaining("error: phase: Invalid option")]);
+    const missing = await alice.run("verify-statement", "nowhere.json");
+    expect([missing.code, missing.err]).toEqual([1, "error: there is no nowhere.json\n"]);
+    const steps = (await alice.run("events", "--types", "operation")).out.trim().split("\n");
+    expect(steps.filter((line) => / open \S+: running$/.test(line)).length).toBeLessThan(2);
+    expect(steps.at(-1)).toMatch(/open \S+: succeeded$/);
     expect((await bob.run("books")).out).toContain("balanced");
   }, 120_000);
 
@@ -160,6 +167,8 @@ describe("an operator's way from nothing to a payment", () => {
     expect((await alice.run("freeze", "a test")).code).toBe(0);
     expect((await pay("0.1")).status).toBe(403);
     expect((await alice.run("doctor")).out).toContain("frozen");
+    const refused = await alice.run("pay", channelId, `0.1 ${world.tokenAddress}`);
+    expect([refused.code, refused.err.match(/Spending is frozen/g)]).toEqual([1, ["Spending is frozen"]]);
     expect((await alice.run("unfreeze")).code).toBe(0);
     expect((await pay("0.1")).status).toBe(200);
   });
@@ -221,6 +230,10 @@ describe("an operator's way from nothing to a payment", () => {
   it("is backed up and restored on another machine", async () => {
     const file = join(root, "node.backup");
     const password = { RIVULET_BACKUP_PASSWORD: "another password" };
+    const nobody = await bob.run("backup", "--out", file);
+    expect([nobody.code, nobody.err]).toEqual([2, expect.stringContaining("RIVULET_BACKUP_PASSWORD")]);
+    const tooShort = await bob.with({ RIVULET_BACKUP_PASSWORD: "short" }, "backup", "--out", file);
+    expect([tooShort.code, tooShort.err]).toEqual([2, expect.stringContaining("8 or more characters")]);
     const stolen = await bob.with({ ...password, RIVULET_PASSWORD: "guessed" }, "backup", "--out", file);
     expect([stolen.code, stolen.err]).toEqual([1, expect.stringContaining("not the keystore's password")]);
     const url = { ...password, RIVULET_URL: "http://node.example" };
@@ -238,7 +251,7 @@ describe("an operator's way from nothing to a payment", () => {
     expect(written).toContain(`data_dir = "${join(machine.dir, "data")}"`);
     expect(written).toContain(world.escrowAddress);
     expect(((await stat(config)).mode & 0o777).toString(8)).toBe("600");
-  }, 60_000);
+  }, 120_000);
 
   it("is restored beside settings that are there, which are left as they are", async () => {
     const file = join(root, "node.backup");

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import type { Event } from "../../client/index.ts";
+import type { Event, Operation } from "../../client/index.ts";
+import { stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { safe, short, timeText } from "../text.ts";
@@ -78,7 +79,7 @@ async function eventText(shell: Shell, event: Event): Promise<string> {
     case "request":
       return line(`${event.request.state}: ${event.request.description || short(event.request.paymentHash)}`);
     case "operation":
-      return line(`${event.operation.kind} ${event.operation.operationId}: ${event.operation.state}`);
+      return line(`${event.operation.kind} ${event.operation.operationId}: ${howFar(event.operation)}`);
     case "approval":
       return line(
         `payment to ${short(event.approval.peer)} is ${event.approval.state}: ${event.approval.reason}`,
@@ -92,4 +93,9 @@ async function eventText(shell: Shell, event: Event): Promise<string> {
     case "warning":
       return line(`${event.code}: ${event.message}`);
   }
+}
+
+function howFar(operation: Operation): string {
+  const { state, progress } = operation;
+  return state === "running" && progress !== undefined ? stepText(operation) : state;
 }

@@ -104,9 +104,14 @@ It asks for the keystore's password, as \`rivulet start\` does, since the file h
     );
 }
 
+/** The API takes no shorter one. */
+const LEAST_PASSWORD = 8;
+
 async function backupPassword(shell: Shell, file: string | undefined): Promise<string> {
-  const { backupPassword: given } = shell.secrets;
-  if (given !== undefined) return given;
-  if (file !== undefined) return passwordIn(file);
-  return shell.newPassword("Password for the backup");
+  const elsewhere = "Set RIVULET_BACKUP_PASSWORD, or give --backup-password-file.";
+  const given = shell.secrets.backupPassword ?? (file === undefined ? undefined : await passwordIn(file));
+  if (given === undefined) return shell.newPassword("Password for the backup", elsewhere, LEAST_PASSWORD);
+  if (given.length < LEAST_PASSWORD)
+    throw usage(`the backup's password needs ${LEAST_PASSWORD} or more characters`, elsewhere);
+  return given;
 }

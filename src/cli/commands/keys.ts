@@ -38,7 +38,8 @@ export function registerKeys(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const { mnemonic } = await unlock(shell);
-        const next = shell.secrets.newPassword ?? (await shell.newPassword("New password"));
+        const next =
+          shell.secrets.newPassword ?? (await shell.newPassword("New password", "Set RIVULET_NEW_PASSWORD."));
         await writeKeystore(join(shell.settings.dataDir, KEYSTORE), mnemonic, next, { replace: true });
         shell.result(
           { changed: true },
