@@ -20,6 +20,8 @@ const LONG_FILES: Readonly<Record<string, string>> = {
     "The whole interface with its requirements, read beside the contract; most lines are NatSpec.",
   "src/chain/publisher.ts":
     "One loop owns an account's nonces: all that uses, replaces or gives up one is seen in one place.",
+  "src/api/schema/routes.ts":
+    "Data: one entry per call of the API, in the order in which its document tells them.",
   "scripts/mutants-contract.list.ts": "Data: one entry per way to break the escrow.",
   "scripts/mutants-core.list.ts": "Data: one entry per way to break the core.",
 };

@@ -171,24 +171,14 @@ export class SpendingGate {
 
   /** Most of our own money in one channel; undefined: any. */
   exposureLimit(peer: Address, token: Address): bigint | undefined {
-    return this.#exposure(peer, token)?.limit;
+    return this.#policy.exposure(peer, token)?.limit;
   }
 
   /** Throws `limit_exceeded` when a channel would hold more of our own money than the policy allows. */
   checkExposure(peer: Address, token: Address, ours: bigint): void {
-    const most = this.#exposure(peer, token);
+    const most = this.#policy.exposure(peer, token);
     if (most === undefined || ours <= most.limit) return;
     throw new NodeError({ code: "limit_exceeded", fields: { ...most, spent: ours, amount: 0n } });
-  }
-
-  /** The tighter of the two rules. */
-  #exposure(peer: Address, token: Address): { readonly rule: string; readonly limit: bigint } | undefined {
-    const node = this.#policy.ofNode(token)?.perChannel;
-    const ofPeer = this.#policy.ofPeer(peer, token)?.perChannel;
-    if (ofPeer !== undefined && (node === undefined || ofPeer < node)) {
-      return { rule: "peer.perChannel", limit: ofPeer };
-    }
-    return node === undefined ? undefined : { rule: "node.perChannel", limit: node };
   }
 
   /**

@@ -66,6 +66,16 @@ export class PolicyBook {
     return this.#peers.get(`${peer}/${token}`);
   }
 
+  /** Most of our own money in one channel, by the tighter of its two rules. */
+  exposure(peer: Address, token: Address): { readonly rule: string; readonly limit: bigint } | undefined {
+    const node = this.ofNode(token)?.perChannel;
+    const ofPeer = this.ofPeer(peer, token)?.perChannel;
+    if (ofPeer !== undefined && (node === undefined || ofPeer < node)) {
+      return { rule: "peer.perChannel", limit: ofPeer };
+    }
+    return node === undefined ? undefined : { rule: "node.perChannel", limit: node };
+  }
+
   floorOf(token: Address): bigint {
     return this.#floors.get(token) ?? 0n;
   }
