@@ -1,7 +1,10 @@
 import { Backoff, pauseFor } from "./backoff.ts";
-import { PeerError } from "./error.ts";
+import { type PeerCode, PeerError } from "./error.ts";
 import type { PeerLimits } from "./limits.ts";
 import type { PeerSession } from "./session.ts";
+
+/** Ends that say nothing against another dial: it came through, and what carried it broke. */
+const CUTS: ReadonlySet<string> = new Set<PeerCode>(["connection_lost", "remote_closed", "peer_stalled"]);
 
 /** Keeps sessions with named peers: connects, and connects again whenever a session ends. */
 export class Keeper {
@@ -43,20 +46,26 @@ export class Keeper {
   }
 
   async #run(address: string, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff(this.#limits);
+    const { stableMs, cutBackoffMaxMs, ...limits } = this.#limits;
+    const backoff = new Backoff(limits);
+    const cuts = new Backoff({ ...limits, backoffMaxMs: Math.min(cutBackoffMaxMs, limits.backoffMaxMs) });
     while (!signal.aborted) {
       let reason: unknown;
+      let isCut = false;
       try {
         const session = await this.#connect(address, signal);
         const since = performance.now();
         reason = await endOf(session, signal);
+        isCut = reason instanceof PeerError && CUTS.has(reason.code);
+        const isStable = performance.now() - since >= stableMs;
         // A peer that takes us and throws us out again must not be asked at full speed.
-        if (performance.now() - since >= this.#limits.stableMs) backoff.reset();
+        if (isStable) cuts.reset();
+        if (isStable || isCut) backoff.reset();
       } catch (cause) {
         reason = cause;
       }
       if (signal.aborted) return;
-      const wait = backoff.next();
+      const wait = (isCut ? cuts : backoff).next();
       this.#onFailure(address, reason, wait);
       await pauseFor(wait, signal);
     }

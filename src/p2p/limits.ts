@@ -25,6 +25,7 @@ export interface PeerLimits {
   readonly closeMs: number;
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
+  readonly cutBackoffMaxMs: number;
   readonly stableMs: number;
   readonly maxKeptPeers: number;
 }
@@ -58,6 +59,7 @@ export const PEER_LIMITS: PeerLimits = {
   closeMs: 1_000,
   backoffBaseMs: 250,
   backoffMaxMs: 30_000,
+  cutBackoffMaxMs: 3_000,
   stableMs: 10_000,
   maxKeptPeers: 1024,
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Backoff, pauseFor } from "../../src/p2p/backoff.ts";
-import { PeerError } from "../../src/p2p/error.ts";
+import { type PeerCode, PeerError } from "../../src/p2p/error.ts";
 import { Keeper } from "../../src/p2p/keeper.ts";
 import { PEER_LIMITS } from "../../src/p2p/limits.ts";
 import type { PeerSession } from "../../src/p2p/session.ts";
@@ -50,6 +50,47 @@ describe("keeping a peer", () => {
     // Full jitter lets single waits be short; that they grow shows in the later ones together.
     const sum = (list: number[]) => list.reduce((a, b) => a + b, 0);
     expect(sum(waits.slice(6, 12))).toBeGreaterThan(6 * 4);
+  });
+
+  it("asks again soon after sessions that were cut, however many and short, and not so after dials that failed", async () => {
+    const waitsOf = async (connect: () => Promise<PeerSession>) => {
+      const waits: number[] = [];
+      const keeper = new Keeper(
+        { ...limits, backoffMaxMs: 60_000, cutBackoffMaxMs: 16 },
+        connect,
+        (_a, _r, wait) => waits.push(wait),
+      );
+      keeper.keep("x");
+      await until("a dozen attempts, or a long pause", () => waits.length >= 12 || (waits.at(-1) ?? 0) > 500);
+      keeper.stop();
+      return Math.max(...waits);
+    };
+    const ended = (code: PeerCode) => async () =>
+      ({ closed: AbortSignal.abort(new PeerError(code)) }) as PeerSession;
+    expect(await waitsOf(ended("connection_lost"))).toBeLessThanOrEqual(16);
+    expect(await waitsOf(ended("remote_closed"))).toBeLessThanOrEqual(16);
+    // A peer that throws us out for a reason of its own will do so again.
+    expect(await waitsOf(ended("message_malformed"))).toBeGreaterThan(16);
+    expect(
+      await waitsOf(async () => {
+        throw new PeerError("dial_failed");
+      }),
+    ).toBeGreaterThan(16);
+  });
+
+  it("forgets the dials that failed once one came through", async () => {
+    const waits: number[] = [];
+    let dials = 0;
+    const connect = async () => {
+      if (dials++ < 9 || dials > 10) throw new PeerError("dial_failed");
+      return { closed: AbortSignal.abort(new PeerError("connection_lost")) } as PeerSession;
+    };
+    const keeper = new Keeper({ ...limits, backoffMaxMs: 64 }, connect, (_a, _r, wait) => waits.push(wait));
+    keeper.keep("x");
+    await until("a dozen attempts", () => waits.length >= 12);
+    keeper.stop();
+    expect(waits[9]).toBeLessThanOrEqual(4);
+    expect(waits[10]).toBeLessThanOrEqual(4);
   });
 
   it("is done once per address, and for a bounded number of them", () => {
