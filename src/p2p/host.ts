@@ -142,12 +142,22 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
 
   async connect(address: string, { signal }: { readonly signal: AbortSignal }): Promise<PeerSession> {
     const { target, peerId } = parseAddress(address);
-    const session = this.#meetings.get(peerId)?.session;
-    if (session !== undefined) return session;
-    this.#stopped.signal.throwIfAborted();
-    return this.#connecting.run(peerId, signal, (shared) =>
-      this.#meet(target, peerId, AbortSignal.any([shared, this.#stopped.signal])),
-    );
+    for (;;) {
+      const session = this.#meetings.get(peerId)?.session;
+      if (session !== undefined) return session;
+      this.#stopped.signal.throwIfAborted();
+      // One attempt at a peer at a time: a handshake more would only take the place of the first one's session.
+      const begunBy = this.#connecting.begunBy(peerId) ?? address;
+      try {
+        return await this.#connecting.run(peerId, address, signal, (shared) =>
+          this.#meet(target, peerId, AbortSignal.any([shared, this.#stopped.signal])),
+        );
+      } catch (error) {
+        signal.throwIfAborted();
+        // That another address leads nowhere says nothing of this one.
+        if (begunBy === address) throw error;
+      }
+    }
   }
 
   async #meet(target: Multiaddr, peerId: string, signal: AbortSignal): Promise<LinkSession> {
