@@ -36,8 +36,8 @@ import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { Overview } from "./overview.ts";
 import { PaidOnce } from "./paidOnce.ts";
+import { checkPeerOptions } from "./peerOptions.ts";
 import { Peers } from "./peers.ts";
-import { checkPeerTls } from "./peerTls.ts";
 import { Quotes } from "./quotes.ts";
 import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
@@ -82,7 +82,7 @@ export async function prepareNode(options: NodeOptions, seams: NodeSeams = {}): 
   options.signal?.throwIfAborted();
   const log = options.log ?? pino({ level: "silent" });
   const { urls, fees } = chainOptionsOf(options);
-  checkPeerTls(options);
+  checkPeerOptions(options);
   const crypto = await createCrypto({ ...(options.crypto && { prefer: options.crypto }), log });
   const keys = deriveKeys(options.mnemonic, options.accountIndex);
   const database = closedOnce(await openDatabase(options.directory, seams.database));

@@ -129,3 +129,19 @@ describe("TLS for peers", () => {
     await expect(peerTlsOf(settings)).rejects.toThrow(said);
   });
 });
+
+describe("the tokens others may open channels in", () => {
+  const read = async (tokens: string) =>
+    (
+      await loadConfiguration({
+        flags: {},
+        env: { RIVULET_PEERS_TOKENS: tokens, RIVULET_CONFIG: "none.toml" },
+      })
+    ).settings.acceptTokens;
+
+  it("are compared as the chain writes them, and are addresses", async () => {
+    const [mixed, other] = [`0x${"aB".repeat(20)}`, `0x${"00".repeat(20)}`];
+    expect(await read(`${mixed}, ${other}`)).toEqual([mixed.toLowerCase(), other]);
+    await expect(read("USDC")).rejects.toThrow("an address");
+  });
+});

@@ -50,7 +50,10 @@ describe("a peer that is asked for at another address than one it is being diall
     await until("the old address being dialled", () => caught.size === 1);
     const atGone = a.host.connect(gone, soon());
     for (const socket of caught) socket.destroy();
-    await expect(atGone).rejects.toMatchObject({ code: "dial_failed", message: expect.stringMatching(/refused/i) });
+    await expect(atGone).rejects.toMatchObject({
+      code: "dial_failed",
+      message: expect.stringMatching(/refused/i),
+    });
     expect(await atOld).toMatchObject({ code: "dial_failed" });
   });
 });

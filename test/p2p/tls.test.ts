@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { NodeOptions } from "../../src/node/index.ts";
-import { checkPeerTls } from "../../src/node/peerTls.ts";
+import { checkPeerOptions } from "../../src/node/peerOptions.ts";
 import { ack, soon, startHost, stopHosts, TCP, until } from "./harness.ts";
 
 const TLS_WS = "/ip4/127.0.0.1/tcp/0/tls/ws";
@@ -69,7 +69,7 @@ describe("a listener for WebSockets over TLS", () => {
 
 describe("a node's options", () => {
   const check = (listen: string[], peerTls?: typeof tls) => () =>
-    checkPeerTls({ listen, ...(peerTls && { peerTls }) } as unknown as NodeOptions);
+    checkPeerOptions({ listen, ...(peerTls && { peerTls }) } as unknown as NodeOptions);
 
   it("are refused where an address has no certificate, a certificate no address, or a key does not fit", () => {
     expect(check([TCP])).not.toThrow();
@@ -77,6 +77,10 @@ describe("a node's options", () => {
     expect(check([TCP, "/ip4/0.0.0.0/tcp/9741/wss"], tls)).not.toThrow();
     expect(check([TLS_WS])).toThrow("needs a certificate");
     expect(check([TCP], tls)).toThrow("no address it listens on ends in /tls/ws");
+    expect(check(["nonsense"])).toThrow("is no multiaddr");
+    expect(() => checkPeerOptions({ announce: ["/ip4/1.2.3"] } as unknown as NodeOptions)).toThrow(
+      "announce",
+    );
     expect(check([TLS_WS], { ...tls, key: "none" })).toThrow("peerTls");
   });
 });

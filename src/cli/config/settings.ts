@@ -69,7 +69,11 @@ export const SETTINGS = {
     help: "certificate chain for /tls/ws addresses, PEM",
   },
   peersTlsKey: { key: "peers.tls_key", schema: path.optional(), help: "its key, PEM" },
-  acceptTokens: { key: "peers.tokens", schema: list.optional(), help: "tokens others may open channels in" },
+  acceptTokens: {
+    key: "peers.tokens",
+    schema: list.pipe(z.array(address)).optional(),
+    help: "tokens others may open channels in",
+  },
   leastChallengePeriod: {
     key: "peers.least_challenge_period",
     schema: span.optional(),
