@@ -53,8 +53,9 @@ export interface ChannelReading {
   readonly newest: ChainReading;
   /** Unix seconds of the block of `confirmed`. */
   readonly confirmedTime: bigint;
-  /** Unix seconds of the block of `newest`. */
+  /** Unix seconds of the block of `newest`, and its number. */
   readonly newestTime: bigint;
+  readonly newestNumber: number;
 }
 
 /** The node's view of the chain: two clocks, channel readings, and transactions. */
@@ -65,11 +66,6 @@ export class ChainSync {
   constructor(init: ChainSyncInit) {
     this.#init = init;
     this.eth = init.eth;
-  }
-
-  /** The number of the newest block; -1 before the first. */
-  newestNumber(): number {
-    return this.#init.watcher.newestBlock()?.number ?? -1;
   }
 
   /** The number of the newest confirmed block; -1 before the first. */
@@ -164,6 +160,7 @@ export class ChainSync {
       newest: newest.reading,
       confirmedTime: confirmed.time,
       newestTime: newest.time,
+      newestNumber: newest.number,
     };
   }
 
@@ -205,7 +202,7 @@ export class ChainSync {
     channel: Channel,
     at: "newest" | "confirmed",
     signal: AbortSignal,
-  ): Promise<{ readonly reading: ChainReading; readonly time: bigint }> {
+  ): Promise<{ readonly reading: ChainReading; readonly time: bigint; readonly number: number }> {
     const { watcher, escrow } = this.#init;
     const { state, block } = await watcher.readChannel(channelId, at, signal);
     const recorded = async (side: 0 | 1) => {
@@ -220,6 +217,6 @@ export class ChainSync {
       deadline: state.deadline,
       recorded: [await recorded(0), await recorded(1)],
     };
-    return { reading, time: BigInt(block.timestamp) };
+    return { reading, time: BigInt(block.timestamp), number: block.number };
   }
 }

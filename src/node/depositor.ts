@@ -20,11 +20,11 @@ interface DepositOptions {
   readonly assertAllowed?: ((ours: bigint) => void) | undefined;
 }
 
-/** A deposit whose transaction is on its way. */
+/** A deposit that readings of the chain do not count yet, as far as we know. */
 interface UnderWay {
   readonly amount: bigint;
-  /** The chain's newest readings count it. */
-  isMined: boolean;
+  /** The one that has it, once it is over: this node's view of the chain may be behind that. */
+  block?: number;
 }
 
 /** The native coin needs no allowance. */
@@ -72,10 +72,11 @@ export class Depositor {
   async #deposit(mailbox: ChannelMailbox, amount: bigint, options: DepositOptions): Promise<bigint> {
     const { chain } = this.#context;
     const { channelId, state } = mailbox;
-    const seen = chain.newestNumber();
-    const coming = this.#coming(channelId);
-    const { newest } = await chain.read(channelId, state.terms.channel, options.signal);
-    const before = newest.deposits[state.side];
+    const reading = await chain.read(channelId, state.terms.channel, options.signal);
+    const { newestNumber: seen, newest } = reading;
+    const own = options.name && depositIntent(channelId, options.name);
+    const { unseen, coming } = this.#uncounted(mailbox, seen, own);
+    const before = newest.deposits[state.side] + unseen;
     const name = options.name ?? `${before + amount}`;
     const id = depositIntent(channelId, name);
     // Under way or over already, since before a crash or an abort: signed after its own approval, it needs no other.
@@ -91,13 +92,23 @@ export class Depositor {
     return outcome.block.number <= seen ? before : before + amount;
   }
 
-  /** What transactions that are not mined will bring into the channel. */
-  #coming(channelId: ChannelId): bigint {
-    let coming = 0n;
-    for (const [id, { amount, isMined }] of this.#underWay) {
-      if (!isMined && id.startsWith(`${channelId}/`)) coming += amount;
+  /**
+   * What the block `seen` does not count of other deposits in this channel: those that are over, and those that are
+   * not, which it may count already.
+   */
+  #uncounted(
+    { channelId }: ChannelMailbox,
+    seen: number,
+    own: string | undefined,
+  ): { readonly unseen: bigint; readonly coming: bigint } {
+    let [unseen, coming] = [0n, 0n];
+    for (const [id, { amount, block }] of this.#underWay) {
+      if (id === own || !id.startsWith(`${channelId}/`)) continue;
+      if (block === undefined) coming += amount;
+      else if (block > seen) unseen += amount;
+      else this.#underWay.delete(id);
     }
-    return coming;
+    return { unseen, coming };
   }
 
   async #share(
@@ -121,16 +132,19 @@ export class Depositor {
     const { chain, escrow, stopping } = this.#context;
     const { channel } = state.terms;
     const call = escrow.deposit(channel, participantOf(channel, state.side), amount);
-    const underWay: UnderWay = this.#underWay.get(id) ?? { amount, isMined: false };
-    this.#underWay.set(id, underWay);
+    this.#underWay.set(id, { amount });
     const told = (progress: Progress) => {
-      underWay.isMined = progress.stage === "mined" || progress.stage === "confirmed";
       if (progress.stage !== "waiting") share.signed();
       if (progress.stage === "mined" || progress.stage === "confirmed") share.spent();
       onProgress?.({ step: "deposit", channelId, progress });
     };
-    return chain.submit({ id, ...call }, { signal: stopping, onProgress: told }).finally(() => {
-      this.#underWay.delete(id);
+    const submitted = chain.submit({ id, ...call }, { signal: stopping, onProgress: told });
+    const noted = submitted.then((outcome) => {
+      if (outcome.ok) this.#underWay.set(id, { amount, block: outcome.block.number });
+      else this.#underWay.delete(id);
+      return outcome;
+    });
+    return noted.finally(() => {
       share.signed();
       share.spent();
     });

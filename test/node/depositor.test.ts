@@ -29,12 +29,15 @@ class FakeChain {
 
   readonly eth = { call: async () => `0x${this.allowance.toString(16).padStart(64, "0")}` };
   poke(): void {}
-  newestNumber = (): number => 0;
+  blocks = 0;
+  /** What the node sees of the chain, where that is behind. */
+  view: { readonly deposits: ReadonlyMap<string, bigint>; readonly blocks: number } | undefined;
   knows = async (): Promise<boolean> => false;
 
   async read(id: ChannelId) {
-    const deposits = [this.deposits.get(id) ?? 0n, 0n] as const;
-    return { newest: reading({ deposits }) };
+    const { deposits: all, blocks } = this.view ?? this;
+    const deposits = [all.get(id) ?? 0n, 0n] as const;
+    return { newest: reading({ deposits }), newestNumber: blocks };
   }
 
   pending(): string[] {
@@ -49,7 +52,7 @@ class FakeChain {
       this.#outcomes.delete(intent.id);
       outcome.resolve(
         ok
-          ? { ok: true, block: { number: 1 } }
+          ? { ok: true, block: { number: this.blocks } }
           : { ok: false, code: "tx_reverted", revert: { error: "Short" } },
       );
     };
@@ -85,6 +88,7 @@ class FakeChain {
     const next = this.signed.shift();
     if (next === undefined) return;
     const works = next.apply();
+    this.blocks++;
     next.tell("mined");
     next.end(works);
   }
@@ -244,6 +248,35 @@ describe("deposits", () => {
     const fourth = first.deposit(mailboxOf(1, TOKEN), 10n, { signal });
     await finish(chain);
     expect([await third, await fourth]).toEqual([20n, 30n]);
+  });
+
+  it("of one channel are each made though the node's view of the chain is behind, and are all counted", async () => {
+    const chain = new FakeChain();
+    chain.allowance = 100n;
+    chain.view = { deposits: new Map(), blocks: 0 };
+    const depositor = depositorOn(chain);
+    const asked: bigint[] = [];
+    const assertAllowed = (ours: bigint) => void asked.push(ours);
+    const mailbox = {
+      channelId: idOf(1),
+      state: {
+        side: 0,
+        terms: { channel: { ...CHANNEL, token: TOKEN }, chain: { withdrawn: [3n, 0n] } },
+        sent: { transferred: 2n },
+        received: { transferred: 7n },
+      },
+    } as never;
+    const deposit = (name?: string) => depositor.deposit(mailbox, 10n, { signal, name, assertAllowed });
+    const all = [deposit(), deposit(), deposit("one"), deposit("two")];
+    await finish(chain);
+    expect(await Promise.all(all)).toEqual([10n, 20n, 30n, 40n]);
+    expect(chain.deposits.get(idOf(1))).toBe(40n);
+    expect(asked).toEqual([12n, 22n, 32n, 42n]);
+    chain.view = undefined;
+    const last = deposit();
+    await finish(chain);
+    expect(await last).toBe(50n);
+    expect(asked.at(-1)).toBe(52n);
   });
 
   it("do not rely on an allowance that an earlier process's deposit will take", async () => {
