@@ -69,6 +69,7 @@ export class Journal {
 
 const CHECKSUM_CHARS = 16;
 
-function bigintsAsText(_name: string, value: unknown): unknown {
+/** For `JSON.stringify`: JSON has no integers of the size of amounts, so they are decimal strings. */
+export function bigintsAsText(_name: string, value: unknown): unknown {
   return typeof value === "bigint" ? value.toString() : value;
 }

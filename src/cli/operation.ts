@@ -53,12 +53,11 @@ export async function operate(
 ): Promise<Operation> {
   const client = await shell.client();
   const quote = await quoteFor(shell, order, options);
-  const { nativeSymbol } = await client.status();
+  const { nativeSymbol, account } = await client.status();
   if (!shell.json && quote !== undefined) shell.note(`${what}\n${costText(quote, nativeSymbol)}`);
   if (quote?.affordable === false) {
-    throw new CliError("the gas wallet cannot pay for that", {
-      action: `Send ${nativeSymbol} to the node's account.`,
-    });
+    const lacking = await lackingText(shell, quote, nativeSymbol);
+    throw new CliError(`the node's account lacks ${lacking}`, { action: `Send it to ${account}.` });
   }
   await shell.confirm(`${what}?`);
   const key = options.idempotencyKey ?? crypto.randomUUID();
@@ -87,6 +86,14 @@ export async function quoteFor(
 function costText({ transactions, gas, gasPrice, cost }: Quote, symbol: string): string {
   const names = transactions.map(({ name }) => name).join(", ");
   return `gas ${gas} (${names}) at ${formatUnits(gasPrice, 9)} gwei: about ${formatUnits(cost, 18)} ${symbol}`;
+}
+
+/** What is missing beside what the account has: the native coin, the token, or both. */
+async function lackingText(shell: Shell, { missing, token }: Quote, symbol: string): Promise<string> {
+  const lacking: string[] = [];
+  if (missing.native !== "0") lacking.push(`${formatUnits(missing.native, 18)} ${symbol}`);
+  if (missing.token !== "0") lacking.push(await (await shell.tokens()).show(missing.token, token));
+  return lacking.join(" and ");
 }
 
 async function follow(shell: Shell, started: Operation, key: string): Promise<Operation> {

@@ -51,6 +51,8 @@ export interface Quote {
   readonly affordable: boolean;
   /** What the account lacks for it: wei, and base units of the token. */
   readonly missing: { readonly native: bigint; readonly token: bigint };
+  /** What would be deposited; the zero address also where nothing would. */
+  readonly token: Address;
 }
 
 /** A quoted transaction with the gas its limit has to spare beyond the usual margin. */
@@ -111,6 +113,7 @@ export class Quotes {
       cost: gas * gasPrice,
       affordable: missing.native === 0n && missing.token === 0n,
       missing,
+      token,
     };
   }
 

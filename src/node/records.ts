@@ -92,6 +92,13 @@ export class Records {
     return { type: "del", key: keyOf(namespace, key) };
   }
 
+  /** How many records a namespace has. None is parsed. */
+  async count(namespace: string): Promise<number> {
+    let count = 0;
+    for await (const _ of this.#store.range(rangeOf(namespace, {}))) count++;
+    return count;
+  }
+
   /** The records of a namespace in the order of their keys, as they were when the first was asked for. */
   async *list<Value>(namespace: string, options: ListOptions = {}): AsyncGenerator<RecordEntry<Value>> {
     const skip = keyOf(namespace, "").length;

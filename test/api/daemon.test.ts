@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startDaemon } from "../../src/api/daemon.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { TOKENS } from "../node/support/world.ts";
 import {
   type DaemonWorld,
   finished,
@@ -84,6 +85,12 @@ describe("a daemon", () => {
     expect(status).toBe(200);
     expect(body.transactions.map(({ name }: { name: string }) => name)).toEqual(["approve", "deposit"]);
     expect(BigInt(body.cost)).toBeGreaterThan(0n);
+    expect(body).toMatchObject({ affordable: true, missing: { native: "0", token: "0" } });
+    const more = await alice.call("/v1/quotes", {
+      body: { kind: "open", token: world.tokenAddress, amount: `${TOKENS + 5n}` },
+    });
+    const missing = { native: "0", token: "5" };
+    expect(more.body).toMatchObject({ affordable: false, missing, token: world.tokenAddress });
   });
 });
 

@@ -66,6 +66,9 @@ describe("an operator's way from nothing to a payment", () => {
     expect((await alice.run("status", "--json")).json).toMatchObject({ state: "ready", account: a.account });
     expect((await alice.run("peers", "connect", b.addresses[0]!)).code).toBe(0);
     const token = world.tokenAddress;
+    const beyond = await alice.run("open", b.addresses[0]!, `2000000000000 ${token}`, "--yes");
+    expect(beyond.code).not.toBe(0);
+    expect(beyond.err).toMatch(/the node's account lacks 1[0-9]{12} [A-Z]+\n/);
     const opened = await alice.run(
       "open",
       b.addresses[0]!,

@@ -42,6 +42,7 @@ describe("records", () => {
     expect(await keys({ from: "b", to: "cc" })).toEqual(["b", "c"]);
     expect(await keys({ limit: 2, reverse: true })).toEqual(["d", "cc"]);
     expect(await keys({ after: "d" })).toEqual([]);
+    expect([await records.count("things"), await records.count("nothing")]).toEqual([5, 0]);
   });
 
   it("join a batch with something else", async () => {

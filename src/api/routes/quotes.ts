@@ -19,6 +19,8 @@ export const quotesHandlers: Handlers<"quote"> = {
       cost: `${told.cost}`,
       amount: `${told.amount}`,
       affordable: told.affordable,
+      missing: { native: `${told.missing.native}`, token: `${told.missing.token}` },
+      token: told.token,
     };
   },
 };

@@ -78,8 +78,12 @@ export const Quote = z
     cost: Amount,
     /** What would leave the account beside the gas; base units of the token. */
     amount: Amount,
-    /** Whether the gas wallet covers it. */
+    /** Whether the account covers it: the deposit, and the gas beside it. */
     affordable: z.boolean(),
+    /** What the account lacks for it: wei, and base units of `token`. */
+    missing: z.object({ native: Amount, token: Amount }),
+    /** What would be deposited; the zero address also where nothing would. */
+    token: Address,
   })
   .meta({ id: "Quote" });
 export type Quote = z.infer<typeof Quote>;

@@ -63,9 +63,7 @@ export class Decisions {
   }
 
   static async open(records: Records): Promise<Decisions> {
-    let kept = 0;
-    for await (const _ of records.list(NAMESPACE)) kept++;
-    return new Decisions(records, kept);
+    return new Decisions(records, await records.count(NAMESPACE));
   }
 
   /** Writes a decision down; resolves with it once written. What repeats itself is counted instead, and gives undefined. */

@@ -1,3 +1,4 @@
+import { bigintsAsText } from "../../chain/journal.ts";
 import type { Address } from "../../protocol/index.ts";
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
@@ -112,6 +113,6 @@ export async function readPolicy(records: Records): Promise<PolicyBook> {
 }
 
 export async function writePolicy(records: Records, policy: LimitsPolicy): Promise<void> {
-  const text = JSON.stringify(policy, (_, value) => (typeof value === "bigint" ? `${value}` : value));
+  const text = JSON.stringify(policy, bigintsAsText);
   await records.put(NAMESPACE, KEY, JSON.parse(text), { sync: true });
 }
