@@ -66,6 +66,7 @@ const UNPAID: ReadonlySet<string> = new Set([
   "budget_exceeded",
   "limit_exceeded",
   "payee_forbidden",
+  "queue_full",
   "spending_frozen",
 ]);
 

@@ -238,6 +238,22 @@ describe("access tokens", () => {
   });
 });
 
+describe("a flood of payments that are held", () => {
+  it("leaves nothing on disk of those that are beyond the bound", async () => {
+    const { secret } = await make({ scopes: ["pay"] });
+    const policy = { node: [{ token, perPayment: "10" }], peers: [], onLimit: "hold" };
+    await alice.call("/v1/limits", { method: "PUT", body: policy });
+    const kept = () => alice.daemon.node.records.count("payment-key");
+    const before = await kept();
+    const to = { peer: bob.daemon.node.signer, token };
+    const codes: string[] = [];
+    for (let i = 0; i < 60; i++) codes.push((await pay(secret, 11, to)).problem.code);
+    expect(codes).toEqual([...Array(20).fill("payment_held"), ...Array(40).fill("queue_full")]);
+    expect((await kept()) - before).toBe(20);
+    await alice.call("/v1/limits", { method: "PUT", body: { node: [], peers: [], onLimit: "refuse" } });
+  });
+});
+
 describe("limits", () => {
   const held = { node: [], peers: [], onLimit: "hold" };
   const put = (body: object) => alice.call("/v1/limits", { method: "PUT", body });

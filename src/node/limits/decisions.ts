@@ -38,6 +38,9 @@ const PRUNE_BATCH = 1_000;
 /** The same decision about the same spender is one entry for this long: nobody can wash the log out with refusals. */
 const COALESCE_MS = 60_000;
 
+/** Rules of which there is one per token that an owner named or has channels in: refusals by others name any token. */
+const PER_TOKEN = /^((budget|node|peer)\.|velocity$)/;
+
 /** Different spenders and rules at once that are coalesced. */
 const MAX_RECENT = 10_000;
 
@@ -69,7 +72,9 @@ export class Decisions {
   /** Writes a decision down; resolves with it once written. What repeats itself is counted instead, and gives undefined. */
   async add(decision: NewDecision, now = Date.now()): Promise<Decision | undefined> {
     this.counts.set(decision.verdict, (this.counts.get(decision.verdict) ?? 0) + 1);
-    const same = `${decision.verdict}/${decision.rule}/${decision.answersAs ?? decision.spender ?? ""}/${decision.token ?? ""}`;
+    const { verdict, rule, token } = decision;
+    const by = decision.answersAs ?? decision.spender ?? "";
+    const same = `${verdict}/${rule}/${by}/${PER_TOKEN.test(rule) ? token : ""}`;
     const recent = this.#recent.get(same);
     if (recent !== undefined && now < recent.until && decision.verdict === "refused") {
       recent.stored = { ...recent.stored, count: recent.stored.count + 1 };

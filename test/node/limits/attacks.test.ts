@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Spender } from "../../../src/node/index.ts";
+import type { Address } from "../../../src/protocol/index.ts";
 import { openFunded } from "../support/world.ts";
 import {
   alice,
@@ -46,6 +47,29 @@ describe("many spenders made from one", () => {
       if (children.some(({ id }) => id === spender)) noted.push(count);
     }
     expect(noted).toEqual([32]);
+  });
+
+  it("cannot wash it out with tokens of money that nobody has heard of", async () => {
+    const thief = spenderOf({ budgets: [{ token, total: 10n }] });
+    const noted = async () => {
+      let count = 0;
+      for await (const one of spending().decisions.list({ limit: 1_000 }))
+        if (one.spender === thief.id) count++;
+      return count;
+    };
+    for (let at = 0; at < 50; at++) {
+      const strange = `0x${at.toString(16).padStart(40, "0")}` as Address;
+      const payment = { peer: bob.node.signer, token: strange, amount: 1n };
+      expect(await codeOf(spending().assertMayPay(thief, payment))).toBe("payee_forbidden");
+    }
+    expect(await noted()).toBe(1);
+    await spending().freeze("by hand");
+    for (let at = 0; at < 50; at++) {
+      const strange = `0x${at.toString(16).padStart(40, "0")}` as Address;
+      const payment = { peer: bob.node.signer, token: strange, amount: 1n };
+      expect(await codeOf(spending().assertMayPay(thief, payment))).toBe("spending_frozen");
+    }
+    expect(await noted()).toBe(2);
   });
 
   it("have one habit", async () => {
