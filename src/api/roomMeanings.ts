@@ -16,12 +16,12 @@ export const STORE: Readonly<Record<StoreErrorCode, Meaning>> = {
   record_damaged: stake(
     500,
     "A record of the database is damaged",
-    "Stop and follow the runbook on lost disks.",
+    "Stop the node and follow the runbook on damaged databases.",
   ),
   database_locked: safe(409, "Another process holds the database", "Stop the other node first."),
   database_newer: safe(409, "The database is of a newer version", "Use that version or a newer one."),
   database_foreign: safe(409, "This is no database of Rivulet", "Check the data directory."),
-  database_damaged: stake(500, "The database is damaged", "Follow the runbook on lost disks."),
+  database_damaged: stake(500, "The database is damaged", "Follow the runbook on damaged databases."),
 };
 
 /** What the chain and its servers say. */
@@ -46,7 +46,7 @@ export const CHAIN: Readonly<Record<ChainErrorCode, Meaning>> = {
     "These bounds on fees contradict each other",
     "Correct the field that is named.",
   ),
-  journal_damaged: stake(500, "The chain journal is damaged", "Follow the runbook on lost disks."),
+  journal_damaged: stake(500, "The chain journal is damaged", "Follow the runbook on damaged databases."),
 };
 
 /** What connections with peers say. */

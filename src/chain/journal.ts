@@ -34,16 +34,7 @@ export class Journal {
   async read(record: string): Promise<unknown> {
     const bytes = await this.#store.get(this.#key(record));
     if (bytes === undefined) return undefined;
-    const text = new TextDecoder().decode(bytes);
-    const body = text.slice(CHECKSUM_CHARS);
-    if (text.slice(0, CHECKSUM_CHARS) !== this.#checksum(record, body)) {
-      throw new ChainError({ code: "journal_damaged", record, reason: "checksum" });
-    }
-    const { version, value } = JSON.parse(body) as { version: number; value: unknown };
-    if (version !== VERSION) {
-      throw new ChainError({ code: "journal_damaged", record, reason: `version ${version}` });
-    }
-    return value;
+    return readJournalRecord(record, bytes);
   }
 
   /** Writes all records (undefined deletes) at once, on disk before it resolves. */
@@ -52,7 +43,7 @@ export class Journal {
       const key = this.#key(record);
       if (value === undefined) return { type: "del", key };
       const body = JSON.stringify({ version: VERSION, value }, bigintsAsText);
-      return { type: "put", key, value: this.#encoder.encode(this.#checksum(record, body) + body) };
+      return { type: "put", key, value: this.#encoder.encode(checksum(record, body) + body) };
     });
     await this.#store.write(ops, { sync: true });
   }
@@ -60,11 +51,25 @@ export class Journal {
   #key(record: string): Uint8Array {
     return this.#encoder.encode(this.#prefix + record);
   }
+}
 
-  /** Covers the name too: a record copied to another's place must not pass. */
-  #checksum(record: string, body: string): string {
-    return sha256(this.#encoder.encode(`${record}\n${body}`)).slice(2, 2 + CHECKSUM_CHARS);
+/** What a journal holds under a record's name. Throws `journal_damaged`. */
+export function readJournalRecord(record: string, bytes: Uint8Array): unknown {
+  const text = new TextDecoder().decode(bytes);
+  const body = text.slice(CHECKSUM_CHARS);
+  if (text.slice(0, CHECKSUM_CHARS) !== checksum(record, body)) {
+    throw new ChainError({ code: "journal_damaged", record, reason: "checksum" });
   }
+  const { version, value } = JSON.parse(body) as { version: number; value: unknown };
+  if (version !== VERSION) {
+    throw new ChainError({ code: "journal_damaged", record, reason: `version ${version}` });
+  }
+  return value;
+}
+
+/** Covers the name too: a record copied to another's place must not pass. */
+function checksum(record: string, body: string): string {
+  return sha256(new TextEncoder().encode(`${record}\n${body}`)).slice(2, 2 + CHECKSUM_CHARS);
 }
 
 const CHECKSUM_CHARS = 16;

@@ -12,6 +12,7 @@ import { registerKeys } from "./commands/keys.ts";
 import { registerFreeze, registerLimits } from "./commands/limits.ts";
 import { registerPay, registerPayments, registerRequest } from "./commands/pay.ts";
 import { registerRecovery } from "./commands/recovery.ts";
+import { registerRepair } from "./commands/repair.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerSend } from "./commands/send.ts";
 import { registerStart } from "./commands/start.ts";
@@ -70,6 +71,7 @@ const REGISTER = [
   registerLimits,
   registerFreeze,
   registerBackup,
+  registerRepair,
   registerRestore,
   registerRecovery,
   registerKeys,

@@ -27,6 +27,11 @@ export interface Integrity {
   settle(): Promise<void>;
 }
 
+/** Says which of these records, checked and in the order of their keys, cannot be used, and why. */
+export type Inspect = (
+  entries: AsyncIterable<Entry>,
+) => Promise<readonly { readonly key: Uint8Array; readonly why: string }[]>;
+
 /** An open database. */
 export interface Database {
   /** Reads; each value is checked. Sees what has been written, synced or not. */
@@ -48,6 +53,8 @@ export interface DatabaseParts {
   readonly schema?: SchemaPlan;
   /** How long an unsynced commit may wait for its sync; the committer's default if not given. */
   readonly syncAfterMs?: number | undefined;
+  /** Moves away whatever no reader could use. */
+  readonly repair?: { readonly inspect: Inspect | undefined };
 }
 
 /**
@@ -63,6 +70,7 @@ export async function openDatabaseOn(parts: DatabaseParts): Promise<Database> {
   const identity = identify(parts, meta, found);
   if (identity.schema > plan.version) throw newerError(parts.name, identity.schema, plan.version);
   const scan = await scanChannels(store, meta.commit, found);
+  const rest = parts.repair === undefined ? [] : await scanRest(store, parts.repair.inspect, found);
   checkHead(meta, mark, found);
   let loss = meta.loss;
   let head: CommitRecord = { ...(meta.commit ?? NO_COMMIT) };
@@ -74,7 +82,7 @@ export async function openDatabaseOn(parts: DatabaseParts): Promise<Database> {
       { type: "put", key: LOSS_KEY, value: encodeLoss(loss) },
       { type: "put", key: IDENTITY_KEY, value: encodeIdentity(identity) },
     ]);
-    if (scan.bad.length > 0) await quarantine(store, scan.bad);
+    await quarantine(store, [...scan.bad, ...rest]);
   }
   head = await migrate(store, mark, head, identity.schema, plan);
   return assemble(parts, head, loss, found);
@@ -188,8 +196,39 @@ async function scanChannels(store: Store, commit: CommitRecord | undefined, foun
   return { tally, bad };
 }
 
-/** Moves damaged channel records out of the way of readers, without throwing them away. */
+/** Looks at every record but the channels': those that no reader could use. */
+async function scanRest(
+  store: Store,
+  inspect: Inspect | undefined,
+  found: string[],
+): Promise<readonly Entry[]> {
+  const bad: Entry[] = [];
+  const range = { gte: Uint8Array.of(KEYSPACE.channel + 1), lt: Uint8Array.of(KEYSPACE.quarantine) };
+  const readable = async function* (): AsyncGenerator<Entry> {
+    for await (const [key, framed] of store.range(range)) {
+      const payload = unframe(key, framed);
+      if (payload === undefined) bad.push([key, framed]);
+      else yield [key, payload];
+    }
+  };
+  const named = (await inspect?.(readable())) ?? (await drain(readable()));
+  if (bad.length > 0) found.push(`${bad.length} other records are damaged`);
+  for (const { key, why } of named) {
+    found.push(why);
+    const framed = await store.get(key);
+    if (framed !== undefined) bad.push([key, framed]);
+  }
+  return bad;
+}
+
+async function drain(entries: AsyncIterable<Entry>): Promise<[]> {
+  for await (const _ of entries);
+  return [];
+}
+
+/** Moves damaged records out of the way of readers, without throwing them away. */
 async function quarantine(store: Store, entries: readonly Entry[]): Promise<void> {
+  if (entries.length === 0) return;
   const ops = entries.flatMap(([key, value]): Op[] => [
     { type: "put", key: Uint8Array.of(KEYSPACE.quarantine, ...key), value },
     { type: "del", key },

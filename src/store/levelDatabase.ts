@@ -1,6 +1,6 @@
 import { mkdir, readdir, truncate } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Database, foreignMessage, openDatabaseOn } from "./database.ts";
+import { type Database, foreignMessage, type Inspect, openDatabaseOn } from "./database.ts";
 import { DatabaseLock } from "./databaseLock.ts";
 import { checkLevel } from "./levelCheck.ts";
 import { damagedError, openLevelStore } from "./levelStore.ts";
@@ -14,9 +14,12 @@ import { StoreError } from "./storeError.ts";
 export interface OpenOptions {
   /**
    * Open what would be refused as `database_damaged`: rebuild what can be read, keep a copy of what was found, and
-   * report the rest as lost.
+   * report the rest as lost. Records that fail their checksum are moved out of the way of readers too, wherever they
+   * are, and those that `inspect` names.
    */
   readonly repair?: boolean;
+  /** With `repair`: whoever knows what records mean says which of the readable ones cannot be used. */
+  readonly inspect?: Inspect;
   /** Opens the store in a directory; tests put one there that loses power. */
   readonly openStore?: (directory: string) => Promise<Store>;
   readonly schema?: SchemaPlan;
@@ -101,6 +104,7 @@ async function openLocked(path: string, plan: SchemaPlan, options: OpenOptions):
       found,
       schema: plan,
       syncAfterMs: options.syncAfterMs,
+      ...(options.repair === true && { repair: { inspect: options.inspect } }),
     });
   } catch (error) {
     await store?.close().catch(() => {});

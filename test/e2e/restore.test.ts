@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -38,6 +38,13 @@ async function meet(operator: Operator, address: string): Promise<void> {
   });
 }
 
+/** As a bad disk would: LevelDB cannot say any more what belongs to it. */
+async function breakManifest(level: string): Promise<void> {
+  const name = (await readdir(level)).find((one) => one.startsWith("MANIFEST"))!;
+  const bytes = await readFile(join(level, name));
+  await writeFile(join(level, name), bytes.fill(0xaa, 20, 40));
+}
+
 describe("a node of which only the words are left", () => {
   let address: string;
   let words: string;
@@ -75,7 +82,7 @@ describe("a node of which only the words are left", () => {
     expect([none.code, none.err]).toEqual([2, expect.stringContaining("on stdin")]);
   }, 60_000);
 
-  it("gets its channel from the chain and its proofs from the peer, and says what is at risk", async () => {
+  it("gets its channel from the chain and its proofs from the peer, who repairs a database of his own later", async () => {
     const restored = await alice.fed(words, {}, "restore", "--mnemonic", "--old-node-is-gone");
     expect(restored.err).toContain("restored from the words");
     expect(restored.out).toContain("channels of which there is no copy: the chain names them");
@@ -105,7 +112,33 @@ describe("a node of which only the words are left", () => {
     expect(recovery.channels[0].atRisk).toBe(`${5n * unit}`);
     const text = (await alice.run("recovery")).out;
     expect(text).toMatch(/complete +yes/);
+    await bob.stop();
+    await breakManifest(join(bob.dir, "data", "database", "level"));
+    await expect(bob.start()).rejects.toThrow(/database_damaged|restore.*repair/s);
+    const asked = await bob.run("repair");
+    expect([asked.code, asked.err]).toEqual([
+      2,
+      expect.stringContaining("counts as a database that lost data"),
+    ]);
+    const repaired = await bob.run("repair", "--yes");
+    expect(repaired.out).toContain("MANIFEST");
+    expect(repaired.code).toBe(0);
+    const again = await bob.run("repair", "--yes", "--json");
+    expect(again.json).toMatchObject({ repaired: false, lost: true });
+    await bob.start();
+    expect((await bob.run("repair", "--yes")).err).toContain("another node runs");
+    expect((await bob.run("status", "--json")).json.frozen.reason).toContain("repaired");
+    await vi.waitUntil(async () => (await bob.run("recovery", "--json")).json?.channels?.length === 1, {
+      timeout: 20_000,
+    });
+    await world.pass(3_700);
+    await vi.waitUntil(async () => (await bob.run("status", "--json")).json.addresses.length > 0, {
+      timeout: 20_000,
+    });
+    const { addresses } = (await bob.run("status", "--json")).json;
+    expect((await alice.run("peers", "connect", addresses[0])).code).toBe(0);
+    await vi.waitUntil(async () => (await bob.run("recovery", "--json")).json.complete, { timeout: 30_000 });
     const closed = await alice.run("close", channelId, "--yes", "--json");
     expect(closed.json.channel.paidOut).toEqual({ ours: `${995n * unit}`, theirs: `${5n * unit}` });
-  }, 180_000);
+  }, 240_000);
 });

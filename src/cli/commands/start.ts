@@ -149,6 +149,8 @@ const HINTS: Readonly<Record<string, string>> = {
   address_in_use: "Choose another port with --api-port.",
   wrong_chain: "Set chain.name or chain.rpc right. Nothing was signed.",
   contract_missing: "Check chain.escrow.",
+  database_damaged:
+    "`rivulet restore` from a backup with copies of proofs loses least; `rivulet repair` carries over what can be read.",
   database_newer: "Use the newer version that wrote it; your channels need a running node.",
 };
 
