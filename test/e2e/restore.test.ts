@@ -34,7 +34,7 @@ async function started(operator: Operator) {
 async function meet(operator: Operator, address: string): Promise<void> {
   await world.pass(3_700);
   await vi.waitUntil(async () => (await operator.run("peers", "connect", address)).code === 0, {
-    timeout: 40_000,
+    timeout: 60_000,
   });
 }
 
@@ -89,7 +89,7 @@ describe("a node of which only the words are left", () => {
     expect(restored.code).toBe(0);
     await alice.start();
     await vi.waitUntil(async () => (await alice.run("recovery", "--json")).json?.channels?.length === 1, {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const before = (await alice.run("recovery", "--json")).json;
     expect(before).toMatchObject({
@@ -101,7 +101,7 @@ describe("a node of which only the words are left", () => {
     expect(doctor.out).toContain("1 channels wait for their peers");
     await meet(alice, address);
     await vi.waitUntil(async () => (await alice.run("recovery", "--json")).json.complete, {
-      timeout: 30_000,
+      timeout: 60_000,
     });
     const unit = 10n ** 6n;
     const { recovery } = { recovery: (await alice.run("recovery", "--json")).json };
@@ -126,19 +126,19 @@ describe("a node of which only the words are left", () => {
     const again = await bob.run("repair", "--yes", "--json");
     expect(again.json).toMatchObject({ repaired: false, lost: true });
     await bob.start();
-    expect((await bob.run("repair", "--yes")).err).toContain("another node runs");
+    expect((await bob.run("repair", "--yes")).err).toContain("in use by another process");
     expect((await bob.run("status", "--json")).json.frozen.reason).toContain("repaired");
     await vi.waitUntil(async () => (await bob.run("recovery", "--json")).json?.channels?.length === 1, {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     await world.pass(3_700);
     await vi.waitUntil(async () => (await bob.run("status", "--json")).json.addresses.length > 0, {
-      timeout: 20_000,
+      timeout: 60_000,
     });
     const { addresses } = (await bob.run("status", "--json")).json;
     expect((await alice.run("peers", "connect", addresses[0])).code).toBe(0);
-    await vi.waitUntil(async () => (await bob.run("recovery", "--json")).json.complete, { timeout: 30_000 });
+    await vi.waitUntil(async () => (await bob.run("recovery", "--json")).json.complete, { timeout: 60_000 });
     const closed = await alice.run("close", channelId, "--yes", "--json");
     expect(closed.json.channel.paidOut).toEqual({ ours: `${995n * unit}`, theirs: `${5n * unit}` });
-  }, 240_000);
+  }, 360_000);
 });
