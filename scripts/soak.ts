@@ -91,7 +91,10 @@ async function crashes(seed: number, limit: Limit): Promise<Total> {
   };
   const arena = await openArena();
   try {
-    await Promise.all(Array.from({ length: LANES }, (_, lane) => live(arena, lane, seed, limit, total)));
+    const lanes = Array.from({ length: LANES }, (_, lane) => live(arena, lane, seed, limit, total));
+    // Also after a failure: nodes of the other lanes still write into what is removed at the end.
+    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   } finally {
     await arena.stop();
   }

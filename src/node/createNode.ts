@@ -137,6 +137,7 @@ interface Parts {
 async function prepare(ground: Ground): Promise<PreparedNode> {
   const { options, crypto, keys, database } = ground;
   const stopping = new AbortController();
+  const begun = Promise.withResolvers<void>();
   const account = accountFromKey(keys.account, crypto);
   let parts: Parts;
   let open: () => Promise<void>;
@@ -150,7 +151,7 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       stopping: stopping.signal,
       fail: (error) => parts.upkeep.fail(error),
     });
-    const emit = boundWarnings(emitOf(events, history, ground.log), stopping.signal);
+    const emit = boundWarnings(emitOf(events, history, ground.log, begun.promise), stopping.signal);
     const context: NodeContext = {
       ports: {
         crypto,
@@ -257,6 +258,8 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       options.signal?.addEventListener("abort", abort, { once: true });
       await open();
       await upkeep.start();
+      // Whoever waits for the node listens first.
+      setImmediate(begun.resolve);
     } catch (error) {
       await upkeep.abandon();
       await node.stop();
@@ -356,15 +359,19 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
 
 /**
  * Tells what happens to log, history and listeners. What a listener throws becomes an uncaught exception of its own,
- * outside whatever told it.
+ * outside whatever told it. Warnings nobody listens to wait until the node has `begun`: most are told once.
  */
-function emitOf(events: RivuletNode, history: History, log: NodeContext["log"]): NodeContext["emit"] {
-  return (name, ...args) => {
-    history.hear(name, args[0]);
-    if (name === "warning") {
-      const { message, ...fields } = args[0] as NodeEvents["warning"][0];
-      log.warn(fields, message);
-    }
+function emitOf(
+  events: RivuletNode,
+  history: History,
+  log: NodeContext["log"],
+  begun: Promise<void>,
+): NodeContext["emit"] {
+  let hasBegun = false;
+  void begun.then(() => {
+    hasBegun = true;
+  });
+  const emit: NodeContext["emit"] = (name, ...args) => {
     try {
       (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
     } catch (error) {
@@ -372,5 +379,17 @@ function emitOf(events: RivuletNode, history: History, log: NodeContext["log"]):
         throw error;
       });
     }
+  };
+  return (name, ...args) => {
+    history.hear(name, args[0]);
+    if (name === "warning") {
+      const { message, ...fields } = args[0] as NodeEvents["warning"][0];
+      log.warn(fields, message);
+      if (!hasBegun && events.listenerCount(name) === 0) {
+        void begun.then(() => emit(name, ...args));
+        return;
+      }
+    }
+    emit(name, ...args);
   };
 }

@@ -8,7 +8,8 @@ import { MAX_UNDER_WAY } from "../../src/api/paying.ts";
 import { Problem } from "../../src/api/schema/problem.ts";
 import type { NodeOptions } from "../../src/node/index.ts";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
-import { type DaemonWorld, freePort, openDaemons, until } from "./support/daemons.ts";
+import { freePort } from "../support/freePort.ts";
+import { type DaemonWorld, openDaemons, until } from "./support/daemons.ts";
 import { DaemonProcess } from "./support/processes.ts";
 
 const DEPOSIT = 10n ** 15n;

@@ -1,13 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
-import {
-  type DaemonWorld,
-  freePort,
-  openDaemons,
-  openThroughApi,
-  type TestDaemon,
-  until,
-} from "./support/daemons.ts";
+import { freePort } from "../support/freePort.ts";
+import { type DaemonWorld, openDaemons, openThroughApi, type TestDaemon, until } from "./support/daemons.ts";
 import { DaemonProcess } from "./support/processes.ts";
 
 const DEPOSIT = 10n ** 15n;
@@ -88,7 +82,7 @@ describe("a daemon that is ended in the middle of an opening", () => {
   ] as const)(
     "while it waits for the %s transaction, by %s, opens one channel and deposits once",
     opening,
-    60_000,
+    120_000,
   );
 });
 

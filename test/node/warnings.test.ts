@@ -57,6 +57,17 @@ describe("warnings of other matters", () => {
   });
 });
 
+describe("a warning while the node starts", () => {
+  it("is told to whoever listens as soon as there is a node", async () => {
+    await world.chain.provider.send("evm_mine", []);
+    const now = () => Date.now() / 1000 - 600;
+    const { warnings } = await world.node({ staleAfter: 86_400 }, { now });
+    await expect.poll(() => warnings, { timeout: 10_000 }).toContain("clock_skew");
+    // Once: before there was anybody to listen, and not again.
+    expect(warnings.filter((code) => code === "clock_skew")).toHaveLength(1);
+  });
+});
+
 describe("the log of a node whose server is away", () => {
   it("does not grow with its channels", () => {
     const lines: string[] = [];

@@ -1,6 +1,4 @@
-import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { type Daemon, startDaemon } from "../../../src/api/daemon.ts";
 import type { ApiOptions } from "../../../src/api/options.ts";
@@ -124,15 +122,6 @@ export async function until<Value>(
     if (done(value)) return value;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await once(probe.listen(0, "127.0.0.1"), "listening");
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 /** Opens a channel between two daemons through the API, funded by both, and waits until it can pay. */

@@ -96,7 +96,8 @@ export async function openArena(): Promise<Arena> {
     pass: async (seconds) => chain.mineAt((await chain.time()) + seconds),
     stop: async () => {
       await chain.stop();
-      await rm(root, { recursive: true, force: true });
+      // A process that was just killed may have one write under way.
+      await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }
