@@ -60,6 +60,7 @@ export const PEER: Readonly<Record<Exclude<PeerCode, ApiErrorCode>, Meaning>> = 
     "This is no peer's address",
     "Give a multiaddr that ends in /p2p/ and a peer id.",
   ),
+  listen_failed: safe(409, "The node cannot listen for peers there", "Choose another peers.listen."),
   dial_failed: safe(502, "The peer was not reached", CONNECT),
   handshake_timeout: safe(504, "The peer did not answer in time", CONNECT),
   hello_expected: safe(502, "The peer did not say who it is", VERSION),

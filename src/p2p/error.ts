@@ -11,6 +11,7 @@ export type PeerCode =
   | FrameFault
   | "message_malformed"
   | "address_invalid"
+  | "listen_failed"
   | "dial_failed"
   | "handshake_timeout"
   | "hello_expected"
@@ -42,6 +43,8 @@ const EXPLANATIONS: Readonly<Record<PeerCode, string>> = {
   message_malformed:
     "the peer sent a message that cannot be read: it is broken, or runs an incompatible version",
   address_invalid: "this is not an address of a peer: it looks like /ip4/203.0.113.7/tcp/9740/p2p/12D3Koo…",
+  listen_failed:
+    "this node cannot listen for peers there: another program does, or it is no address of this machine",
   dial_failed:
     "the peer could not be reached: check that its address is right, it is running, and no firewall is in between",
   handshake_timeout:
@@ -98,4 +101,12 @@ function isExplained(code: string): code is PeerCode {
 /** What somebody threw, as text for a field. */
 export function reasonOf(cause: unknown): string {
   return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}
+
+/** What libp2p says of the addresses on which it could not listen, each with the first line of its reason. */
+export function listenFailure(cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause.name !== "UnsupportedListenAddressesError") return cause;
+  const lines = cause.message.split("\n").map((line) => line.trim());
+  const reasons = lines.filter((line) => line.startsWith("/"));
+  return new PeerError("listen_failed", { reason: reasons.join(", ") }, { cause });
 }

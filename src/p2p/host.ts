@@ -8,7 +8,7 @@ import { Digests } from "../protocol/digests.ts";
 import type { Message } from "../wire/message.ts";
 import { parseAddress } from "./address.ts";
 import { Connections } from "./connections.ts";
-import { PeerError, reasonOf } from "./error.ts";
+import { listenFailure, PeerError, reasonOf } from "./error.ts";
 import { Gate } from "./gate.ts";
 import { Greeting } from "./greeting.ts";
 import type { Identity, RemotePeer } from "./identity.ts";
@@ -102,7 +102,11 @@ class LibP2pHost implements PeerHost, MeetingOwner, SessionOwner {
       maxInboundStreams: this.#limits.maxSessionStreams,
       maxOutboundStreams: this.#limits.maxSessionStreams,
     });
-    await network.start();
+    try {
+      await network.start();
+    } catch (error) {
+      throw listenFailure(error);
+    }
     this.#destroyRawSockets = guardRawSockets(network, this.#limits.upgradeMs);
     this.#log.info({ peerId: this.peerId, addresses: this.addresses() }, "peers can connect");
   }

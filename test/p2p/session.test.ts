@@ -36,6 +36,15 @@ describe.each([
     expect(b.opened).toHaveLength(1);
   });
 
+  it("is not waited for where another program listens, and the address is named", async () => {
+    const a = await startHost(1, { listen: [listen] });
+    const taken = a.address.replace(/\/p2p\/.*$/, "");
+    await expect(startHost(2, { listen: [taken] })).rejects.toMatchObject({
+      code: "listen_failed",
+      fields: { reason: expect.stringMatching(new RegExp(`^${taken}: .*EADDRINUSE[^\\n]*$`)) },
+    });
+  });
+
   it("ends on both sides with the reason that was given, after everything sent before", async () => {
     const a = await startHost(1, { listen: [listen] });
     const b = await startHost(2, { listen: [listen] });

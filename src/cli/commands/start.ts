@@ -146,6 +146,7 @@ function loggerOf({ logLevel, logFormat }: Settings): Logger {
 
 const HINTS: Readonly<Record<string, string>> = {
   database_locked: "Another node runs over this data directory. Stop it, or choose another with --data-dir.",
+  listen_failed: "Choose another address with --peers-listen.",
   address_in_use: "Choose another port with --api-port.",
   wrong_chain: "Set chain.name or chain.rpc right. Nothing was signed.",
   contract_missing: "Check chain.escrow.",
