@@ -1,6 +1,7 @@
 import { chainPreset } from "../chain/presets.ts";
 import type { RivuletClient } from "../client/client.ts";
 import type { TokenInfo } from "../client/index.ts";
+import { ApiProblem } from "../client/problem.ts";
 import { ZERO_ADDRESS } from "../protocol/index.ts";
 import { usage } from "./exitCodes.ts";
 import { safe } from "./text.ts";
@@ -78,10 +79,15 @@ export class Tokens {
     return unit;
   }
 
-  /** `1.5 USDC`. */
+  /** `1.5 USDC`. Of a token that tells nothing now, base units: one bad token must not hide all other amounts. */
   async show(amount: bigint | string, token: string): Promise<string> {
-    const { symbol, decimals } = await this.unit(token);
-    return `${formatUnits(amount, decimals)} ${symbol}`;
+    try {
+      const { symbol, decimals } = await this.unit(token);
+      return `${formatUnits(amount, decimals)} ${symbol}`;
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) throw error;
+      return `${amount} base units of ${token === ZERO_ADDRESS ? "the chain's coin" : token}`;
+    }
   }
 
   /** The token that an address or a symbol stands for. */
@@ -131,6 +137,16 @@ export class Tokens {
     return { token, decimals: info.decimals, symbol: isPlain ? symbol : `[${symbol}](${token})` };
   }
 
+  /** The symbol a token claims; undefined where it claims none that could be taken for another's. */
+  async #claimOf(token: string): Promise<string | undefined> {
+    try {
+      return (await this.unit(token)).symbol;
+    } catch (error) {
+      if (error instanceof ApiProblem && error.code === "token_unusable") return undefined;
+      throw error;
+    }
+  }
+
   /** Symbols that only one token may bear: the coin's and those of the chain's well-known tokens. */
   async #official(): Promise<ReadonlyMap<string, string>> {
     const { nativeSymbol, chainId } = await this.#client.status();
@@ -153,7 +169,8 @@ export class Tokens {
     for (const { token } of items) tokens.add(token);
     const claimed = new Map<string, string[]>();
     for (const token of tokens) {
-      const { symbol } = await this.unit(token);
+      const symbol = await this.#claimOf(token);
+      if (symbol === undefined) continue;
       const name = symbol.toUpperCase();
       claimed.set(name, [...(claimed.get(name) ?? []), token]);
     }
