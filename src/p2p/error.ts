@@ -11,7 +11,6 @@ export type PeerCode =
   | FrameFault
   | "message_malformed"
   | "address_invalid"
-  | "listen_failed"
   | "dial_failed"
   | "handshake_timeout"
   | "hello_expected"
@@ -32,6 +31,7 @@ export type PeerCode =
   | "remote_error"
   | "connection_lost"
   | "host_stopped"
+  | "listen_failed"
   | "internal_error";
 
 /** What happened, and what to do about it. */

@@ -94,10 +94,46 @@ describe("a start with a wrong setting", () => {
     ["a password that does not fit", { RIVULET_PASSWORD: "wrong" }, "the password does not fit"],
     ["an API that would listen in the clear", { RIVULET_API_HOST: "0.0.0.0" }, "remote refused"],
     ["an RPC server that is none", { RIVULET_CHAIN_RPC: "ftp://rpc.example" }, "rpcUrl"],
+    ["an address to tell peers that is none", { RIVULET_PEERS_ANNOUNCE: "nonsense" }, "is no multiaddr"],
+    [
+      "an API's address this machine has not",
+      { RIVULET_API_HOST: "::2", RIVULET_API_ALLOW_REMOTE: "true" },
+      "cannot listen at ::2",
+    ],
   ])("ends as one, so that nothing tries it again: %s", async (_name, env, said) => {
     const ran = await operator.with(env, "start");
     expect(ran.err).toContain(said);
     expect(ran.code).toBe(2);
+  });
+});
+
+describe("a start that fails", () => {
+  it.each([
+    [
+      "where another program takes peers",
+      () => ({ RIVULET_PEERS_LISTEN: `/ip4/127.0.0.1/tcp/${new URL(proxy.url).port}` }),
+      /cannot listen for peers.*EADDRINUSE/,
+      /peers\.listen/,
+    ],
+    [
+      "on another chain",
+      () => ({ RIVULET_CHAIN_NAME: "base" }),
+      /is of chain 31337, not 8453/,
+      /Nothing was signed/,
+    ],
+    [
+      "without the escrow",
+      () => ({ RIVULET_CHAIN_ESCROW: `0x${"e5".repeat(20)}` }),
+      /no escrow at 0xe5e5/,
+      /Nothing was signed/,
+    ],
+  ])("%s says what is wrong and what to do, in a line each", async (_name, env, said, action) => {
+    const { err, code } = await operator.with(env(), "start", "--log-level", "silent");
+    const [error, next, ...rest] = err.slice(err.indexOf("error: ")).trimEnd().split("\n");
+    expect(error).toMatch(said);
+    expect(next).toMatch(action);
+    expect(rest).toEqual([]);
+    expect(code).toBe(1);
   });
 });
 

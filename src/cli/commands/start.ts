@@ -5,6 +5,7 @@ import { type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
 import { type Daemon, startDaemon } from "../../api/daemon.ts";
 import { VERSION } from "../../api/version.ts";
+import { type ChainFailure, failureOf } from "../../chain/error.ts";
 import { backedUpConfig } from "../config/backedUp.ts";
 import { apiOptionsOf, nodeOptionsOf, peerTlsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
@@ -88,7 +89,7 @@ async function runNode(shell: Shell): Promise<void> {
   } catch (error) {
     waiting.stop();
     if (listens) await rm(file, { force: true });
-    throw startFailure(error);
+    throw startFailure(error, settings);
   }
   waiting.done(`the node runs; its API is at ${daemon.url}`);
   const { account, signer, addresses } = daemon.node;
@@ -146,17 +147,36 @@ function loggerOf({ logLevel, logFormat }: Settings): Logger {
 
 const HINTS: Readonly<Record<string, string>> = {
   database_locked: "Another node runs over this data directory. Stop it, or choose another with --data-dir.",
-  listen_failed: "Choose another address with --peers-listen.",
-  address_in_use: "Choose another port with --api-port.",
-  wrong_chain: "Set chain.name or chain.rpc right. Nothing was signed.",
-  contract_missing: "Check chain.escrow.",
+  address_in_use: "Stop the program that listens there, or choose another port with --api-port.",
+  listen_failed: "Stop the program that listens there, or correct peers.listen.",
   database_damaged:
     "`rivulet restore` from a backup with copies of proofs loses least; `rivulet repair` carries over what can be read.",
   database_newer: "Use the newer version that wrote it; your channels need a running node.",
 };
 
-function startFailure(error: unknown): unknown {
+/** Why the system lets nobody listen at an address: those of peers come as `listen_failed`. */
+const UNHEARD: ReadonlySet<string> = new Set(["EADDRNOTAVAIL", "ENOTFOUND", "EACCES", "EAI_AGAIN"]);
+
+/** What the chain's servers said, in words. */
+function chainFailure(failure: ChainFailure | undefined): CliError | undefined {
+  const action = "Nothing was signed. Correct chain.name, chain.rpc or chain.escrow.";
+  if (failure?.code === "wrong_chain")
+    return new CliError(`chain.rpc is of chain ${failure.actual}, not ${failure.expected}`, { action });
+  if (failure?.code === "contract_missing")
+    return new CliError(`there is no escrow at ${failure.address} on this chain`, { action });
+  return undefined;
+}
+
+function startFailure(error: unknown, { api }: Settings): unknown {
+  const ofChain = chainFailure(failureOf(error));
+  if (ofChain !== undefined) return ofChain;
   const { code, message, moneyAtStake } = error as { code?: string; message: string; moneyAtStake?: boolean };
+  const { syscall } = error as { syscall?: string };
+  if (code !== undefined && UNHEARD.has(code) && (syscall === "listen" || syscall === "getaddrinfo"))
+    return usage(
+      `the API cannot listen at ${api.host}, port ${api.port} (${code})`,
+      "Correct api.host and api.port.",
+    );
   if (code === "option_invalid" || code === "remote_refused") return usage(message, "Correct the setting.");
   const action = code === undefined ? undefined : HINTS[code];
   if (action === undefined) return error;
