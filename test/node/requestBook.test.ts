@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Records } from "../../src/node/records.ts";
-import { MAX_OPEN_REQUESTS_OF_ONE, RequestBook } from "../../src/node/requests/requestBook.ts";
+import { MAX_OPEN_OF_ONE } from "../../src/node/requests/openOfMakers.ts";
+import { RequestBook } from "../../src/node/requests/requestBook.ts";
 import { idKeyOf, type StoredRequest } from "../../src/node/requests/requestRecord.ts";
 import { toHex, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type Database, openDatabaseOn } from "../../src/store/database.ts";
@@ -47,9 +48,9 @@ function requestOf(maker: string | undefined): StoredRequest {
 describe("one maker of requests", () => {
   it("has so many open and no more, over a restart, and takes nobody else's room", async () => {
     const book = await openBook();
-    const made = Array.from({ length: MAX_OPEN_REQUESTS_OF_ONE }, () => requestOf("thief"));
+    const made = Array.from({ length: MAX_OPEN_OF_ONE }, () => requestOf("thief"));
     await Promise.all(made.map((one) => book.add(one, [], commit)));
-    const full = { code: "requests_full", fields: { limit: BigInt(MAX_OPEN_REQUESTS_OF_ONE) } };
+    const full = { code: "requests_full", fields: { limit: BigInt(MAX_OPEN_OF_ONE) } };
     await expect(book.add(requestOf("thief"), [], commit)).rejects.toMatchObject(full);
     await book.add(requestOf("other"), [], commit);
     await book.add(requestOf(undefined), [], commit);
@@ -61,5 +62,24 @@ describe("one maker of requests", () => {
     // Nobody can pay them any more.
     now += 3_800;
     await again.add(requestOf("thief"), [], commit);
+  }, 60_000);
+
+  it("makes no more by letting them expire at once, and is refused at no cost", async () => {
+    const book = await openBook();
+    const short = () => ({ ...requestOf("thief"), expiresAt: now + 1 });
+    await Promise.all(Array.from({ length: MAX_OPEN_OF_ONE }, () => book.add(short(), [], commit)));
+    now += 600;
+    const began = performance.now();
+    const one = short();
+    const codes = new Set<string>();
+    for (let i = 0; i < 20_000; i++) {
+      await book.add(one, [], commit).catch(({ code }: { code: string }) => codes.add(code));
+    }
+    expect([...codes]).toEqual(["requests_full"]);
+    const each = (performance.now() - began) / 20_000;
+    console.log(`a refused request: ${(each * 1000).toFixed(1)} µs`);
+    expect(each).toBeLessThan(0.2);
+    now += 3_001;
+    await book.add(short(), [], commit);
   }, 60_000);
 });

@@ -12,6 +12,7 @@ import type { Op } from "../../store/store.ts";
 import { hasApplicationId } from "../channel/paymentIds.ts";
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
+import { MAX_OPEN_OF_ONE, OpenOfMakers } from "./openOfMakers.ts";
 import { refundKey, type StoredRefunds } from "./refund.ts";
 import type { RequestPayment } from "./requestInfo.ts";
 import {
@@ -27,9 +28,6 @@ import { EXPIRY_GRACE_SECONDS, type ExpectedPayment, isOver, judge, type RefundR
 
 /** Requests that wait to be paid, all in memory so that a payment is judged in the turn it is written: 30 MB. */
 export const MAX_OPEN_REQUESTS = 100_000;
-
-/** Of those made by one caller, and whoever was made from it: others still get theirs. */
-export const MAX_OPEN_REQUESTS_OF_ONE = 20_000;
 
 /** How often requests nobody can pay any more leave the memory. Those paid stay that long after they were. */
 const SWEEP_MS = 60_000;
@@ -69,8 +67,7 @@ interface BookInit {
 export class RequestBook {
   readonly #init: BookInit;
   readonly #expected = new Map<string, ExpectedPayment>();
-  /** Of those, which can still be paid, by who made them. */
-  readonly #openBy = new Map<string, Set<string>>();
+  readonly #makers = new OpenOfMakers();
   /** Those that leave the memory in the next round, and whether they were over when that was decided. */
   readonly #swept = new Map<string, boolean>();
   #any = false;
@@ -101,14 +98,17 @@ export class RequestBook {
     stopping.addEventListener("abort", () => clearInterval(this.#timer), { once: true });
   }
 
+  /** Throws `requests_full`: asked before anything is signed, too. */
+  assertRoom(maker: string | undefined): void {
+    const limit = this.#fullFor(maker);
+    if (limit === undefined) return;
+    throw new NodeError({ code: "requests_full", fields: { limit: BigInt(limit) } });
+  }
+
   /** Stores a request durably and expects its payment from then on. */
   async add(stored: StoredRequest, ops: readonly Op[], commit: (ops: Op[]) => Promise<void>): Promise<void> {
     const { records, now } = this.#init;
-    if (this.#fullFor(stored.maker) !== undefined) this.#sweep();
-    const limit = this.#fullFor(stored.maker);
-    if (limit !== undefined) {
-      throw new NodeError({ code: "requests_full", fields: { limit: BigInt(limit) } });
-    }
+    this.assertRoom(stored.maker);
     const idKey = idKeyOf(stored.paymentHash);
     this.#any = true;
     this.#expect(idKey, expectedOf(stored, false));
@@ -231,22 +231,20 @@ export class RequestBook {
   /** The bound that another request of `maker` would break, or undefined. */
   #fullFor(maker: string | undefined): number | undefined {
     if (this.#expected.size >= MAX_OPEN_REQUESTS) return MAX_OPEN_REQUESTS;
-    const own = maker === undefined ? 0 : (this.#openBy.get(maker)?.size ?? 0);
-    return own >= MAX_OPEN_REQUESTS_OF_ONE ? MAX_OPEN_REQUESTS_OF_ONE : undefined;
+    const isFull = maker !== undefined && this.#makers.isFull(maker, this.#init.now());
+    return isFull ? MAX_OPEN_OF_ONE : undefined;
   }
 
   #expect(idKey: string, expected: ExpectedPayment): void {
     this.#expected.set(idKey, expected);
-    const { maker } = expected;
-    if (maker === undefined) return;
-    const own = this.#openBy.get(maker) ?? new Set();
-    this.#openBy.set(maker, own.add(idKey));
+    const { maker, createdAt, expiresAt } = expected;
+    const payableUntil = expiresAt + EXPIRY_GRACE_SECONDS;
+    if (maker !== undefined) this.#makers.add(maker, idKey, { createdAt, payableUntil });
   }
 
   /** It no longer counts for its maker; it stays in memory until it is swept. */
   #unexpect(idKey: string, { maker }: ExpectedPayment): void {
-    const own = maker === undefined ? undefined : this.#openBy.get(maker);
-    if (own?.delete(idKey) && own.size === 0) this.#openBy.delete(maker!);
+    if (maker !== undefined) this.#makers.drop(maker, idKey);
   }
 
   /** A round later than its state asks for, so that a payment being written is never read as unpaid. */
@@ -258,12 +256,12 @@ export class RequestBook {
       if (expected !== undefined && isOver(expected) === over) this.#expected.delete(idKey);
     }
     this.#swept.clear();
+    this.#makers.sweep(now());
     for (const [idKey, expected] of this.#expected) {
       const over = isOver(expected);
       if (!over && expected.expiresAt >= past) continue;
       this.#swept.set(idKey, over);
       if (over) continue;
-      this.#unexpect(idKey, expected);
       // What a lost write leaves behind is only read once more at the next start.
       records.delete(NAMESPACE.open, timeKey(expected.expiresAt, idKey), { sync: false }).catch(() => {});
     }
@@ -280,6 +278,7 @@ function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
     paid,
     cancelled: stored.cancelledAt !== undefined,
     maker: stored.maker,
+    createdAt: stored.createdAt,
   };
 }
 

@@ -190,6 +190,7 @@ export class Requests {
 
   async #make(options: MakeRequestOptions, key: string | undefined): Promise<MadeRequest> {
     const { context } = this.#init;
+    context.requests.assertRoom(options.maker);
     const stored = this.#draw(options);
     const idKey = idKeyOf(stored.paymentHash);
     const named: StoredKey = { idKey, content: contentOf(options) };

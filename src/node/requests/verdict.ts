@@ -18,6 +18,7 @@ export interface ExpectedPayment {
   /** Undefined: any. */
   readonly amount: bigint | undefined;
   /** Unix seconds. */
+  readonly createdAt: number;
   readonly expiresAt: number;
   /** Set in the turn in which the payment is judged, before it is written: no second one may slip in between. */
   paid: boolean;
