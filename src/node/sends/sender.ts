@@ -32,6 +32,7 @@ export class Sender {
   readonly #init: SenderInit;
   /** One after the other, each planned with what the one before has left. Nonces are mined in order all the same. */
   #line: Promise<void> = Promise.resolve();
+  #inLine = 0;
 
   constructor(init: SenderInit) {
     this.#init = init;
@@ -75,7 +76,8 @@ export class Sender {
     const before = this.#line;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#line = promise;
-    onProgress({ step: "queued" });
+    if (this.#inLine++ > 0) onProgress({ step: "queued" });
+    void promise.then(() => void this.#inLine--);
     try {
       await orAborted(before, signal);
     } catch (error) {
