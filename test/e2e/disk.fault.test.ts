@@ -49,6 +49,6 @@ describe("a disk that takes no more under load", () => {
         await pair.stop();
       }
     },
-    60_000,
+    180_000,
   );
 });

@@ -9,6 +9,8 @@ process.once("message", async ({ node, api }: Omit<DaemonOptions, "version">) =>
   const { account, signer, addresses } = daemon.node;
   process.send?.({ url, adminToken, account, signer, address: addresses[0] });
 });
+// A limit on the size of files is a full disk, not the end.
+process.on("SIGXFSZ", () => {});
 process.once("SIGTERM", () => {
   void daemon?.stop().then(() => process.exit(0));
 });

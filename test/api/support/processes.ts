@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { ApiOptions } from "../../../src/api/options.ts";
@@ -22,16 +22,24 @@ export class DaemonProcess {
   readonly #process: ChildProcess;
   place!: Place;
 
-  private constructor() {
-    this.#process = fork(MODULE, [], {
+  private constructor(fileBlocks: number | undefined) {
+    const limited = fileBlocks === undefined ? "" : `ulimit -f ${fileBlocks}; `;
+    this.#process = spawn("sh", ["-c", `${limited}exec "$0" "$@"`, process.execPath, MODULE], {
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
   }
 
-  /** Resolves once its API listens. Rejects if it ends before. */
-  static async start({ log: _, ...node }: NodeOptions, api: ApiOptions = {}): Promise<DaemonProcess> {
-    const started = new DaemonProcess();
+  /**
+   * Resolves once its API listens. Rejects if it ends before. With `fileBlocks` no file grows beyond so many blocks of
+   * 512 bytes or more: a disk that it alone sees full.
+   */
+  static async start(
+    { log: _, ...node }: NodeOptions,
+    api: ApiOptions = {},
+    fileBlocks?: number,
+  ): Promise<DaemonProcess> {
+    const started = new DaemonProcess(fileBlocks);
     started.#process.send({ node, api });
     DaemonProcess.#all.push(started);
     const ended = once(started.#process, "exit").then(() => Promise.reject(new Error("it ended")));
