@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfiguration } from "../../src/cli/config/load.ts";
-import { nodeOptionsOf, peerTlsOf } from "../../src/cli/config/nodeOptions.ts";
+import { apiOptionsOf, nodeOptionsOf, peerTlsOf } from "../../src/cli/config/nodeOptions.ts";
 import { DEFAULT_DATA_DIR, SETTINGS, variableOf } from "../../src/cli/config/settings.ts";
 
 let directory: string;
@@ -143,5 +143,25 @@ describe("the tokens others may open channels in", () => {
     const [mixed, other] = [`0x${"aB".repeat(20)}`, `0x${"00".repeat(20)}`];
     expect(await read(`${mixed}, ${other}`)).toEqual([mixed.toLowerCase(), other]);
     await expect(read("USDC")).rejects.toThrow("an address");
+  });
+});
+
+describe("a certificate", () => {
+  const optionsWith = async (flags: Record<string, string>) =>
+    apiOptionsOf((await loadConfiguration({ flags, env: {}, file: await fileWith("") })).settings);
+
+  it("that cannot be read, or stands without its key, is named with its setting and its path", async () => {
+    const apiTlsCert = await fileWith("certificate");
+    const apiTlsKey = join(directory, "none.key");
+    await expect(optionsWith({ apiTlsCert, apiTlsKey })).rejects.toMatchObject({
+      exitCode: 2,
+      message: `the file of api.tls_key cannot be read (ENOENT): ${apiTlsKey}`,
+    });
+    await expect(optionsWith({ apiTlsCert })).rejects.toMatchObject({
+      exitCode: 2,
+      message: "TLS needs both api.tls_cert and api.tls_key",
+    });
+    const both = await optionsWith({ apiTlsCert, apiTlsKey: apiTlsCert });
+    expect(String(both.tls?.key)).toBe("certificate");
   });
 });
