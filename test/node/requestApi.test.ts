@@ -1,4 +1,6 @@
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Backups } from "../../src/api/backups.ts";
 import type { ApiContext, Call } from "../../src/api/handler.ts";
 import { Paying } from "../../src/api/paying.ts";
 import { backupHandlers } from "../../src/api/routes/backup.ts";
@@ -115,8 +117,19 @@ describe("the requests of the API", () => {
 
 describe("the backup of the API", () => {
   it("is a file that restores", async () => {
-    const call = { ...common, body: { password: "correct horse" }, caller } as unknown as Call<"backup">;
-    const { body: pieces, fileName, mediaType } = await backupHandlers.backup(call, apiOf(bob));
+    const openKeystore = async () => bob.options.mnemonic;
+    const log = pino({ level: "silent" });
+    const backups = new Backups({ node: bob.node, log, access: { openKeystore } });
+    const body = { password: "correct horse", keystorePassword: "of the keystore" };
+    const call = { ...common, body, caller } as unknown as Call<"backup">;
+    const {
+      body: pieces,
+      fileName,
+      mediaType,
+    } = await backupHandlers.backup(call, {
+      ...apiOf(bob),
+      backups,
+    });
     expect(mediaType).toBe(ROUTES.backup.produces[0]);
     expect(fileName).toMatch(/^rivulet-\d{4}-\d\d-\d\d\.backup$/);
     const directory = `${bob.options.directory}-restored`;
