@@ -52,7 +52,7 @@ beforeAll(async () => {
       if (mining) await world.chain.provider.send("evm_mine", []).catch(() => {});
     }
   })();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   over = true;
@@ -157,7 +157,7 @@ describe("a chain's server that fails for an hour", () => {
     const succeeded = again.body.state === "succeeded";
     const { deposits } = (await alice.call(`/v1/channels/${channelId}`)).body;
     expect(deposits.ours).toBe(`${DEPOSIT + (succeeded ? 5n : 0n)}`);
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("a server of another chain", () => {
@@ -189,7 +189,7 @@ describe("a token that stops telling anything of itself", () => {
     const guessed = await rivulet("pay", bob.daemon.node.signer, `1 ${world.tokenAddress}`, "--yes");
     expect(guessed.code).not.toBe(0);
     await world.chain.provider.send("anvil_setCode", [world.tokenAddress, code]);
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("a second daemon over the same database", () => {
@@ -203,5 +203,5 @@ describe("a second daemon over the same database", () => {
     const third = await startDaemon({ node: options, api: { port: 0 }, version: "1" });
     expect(third.node.account).toBe(first.place.account);
     await third.stop();
-  }, 30_000);
+  }, 120_000);
 });

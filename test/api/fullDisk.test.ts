@@ -15,7 +15,7 @@ let bob: TestDaemon;
 beforeAll(async () => {
   world = await openDaemons();
   bob = await world.daemon();
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await DaemonProcess.endAll();
   await world?.stop();
@@ -75,4 +75,4 @@ it("a disk that is full ends payments with a code, and each is made once when th
     bob.call(`/v1/channels/${channelId}`),
   ]);
   expect([ours.sent, theirs.received]).toEqual([`${made}`, `${made}`]);
-}, 60_000);
+}, 120_000);

@@ -28,7 +28,7 @@ beforeAll(async () => {
   options = await world.options({ confirmations: CONFIRMATIONS });
   alice = await DaemonProcess.start(options);
   await world.fund(alice.place.account);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await DaemonProcess.endAll();
   await world?.stop();

@@ -38,7 +38,7 @@ beforeAll(async () => {
     peers: PEERS,
   });
   daemon = await timed("start", () => DaemonProcess.start(options));
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await DaemonProcess.endAll();
   await world?.stop();
@@ -70,7 +70,7 @@ async function pages(query: string): Promise<{ items: Listed[]; slowest: number 
 
 describe(`a node with ${CHANNELS} channels`, () => {
   it("starts in seconds", () => {
-    expect(took.start).toBeLessThan(10_000);
+    expect(took.start).toBeLessThan(20_000);
   });
 
   it("lists every one exactly once, page by page, and by peer and phase", async () => {
@@ -79,21 +79,21 @@ describe(`a node with ${CHANNELS} channels`, () => {
     expect(new Set(items.map(({ channelId }) => channelId)).size).toBe(CHANNELS);
     expect(items.length).toBe(CHANNELS);
     expect(items.map(({ channelId }) => channelId)).toEqual(items.map(({ channelId }) => channelId).sort());
-    expect(slowest).toBeLessThan(2_000);
+    expect(slowest).toBeLessThan(5_000);
     const { peer } = items[0]!;
     const ofPeer = await timed("of one peer", () => pages(`limit=${PAGE}&peer=${peer}`));
     expect(ofPeer.items).toEqual(items.filter((one) => one.peer === peer));
     expect(ofPeer.items.length).toBe(CHANNELS / PEERS);
     expect((await pages(`limit=${PAGE}&phase=open`)).items.length).toBe(CHANNELS);
     expect((await timed("none", () => pages(`limit=${PAGE}&phase=settled`))).items).toEqual([]);
-  }, 30_000);
+  }, 120_000);
 
   it("says quickly how it is", async () => {
     const { body } = await timed("status", () => daemon.call("/v1/node"));
     expect(body.channels).toMatchObject({ total: CHANNELS, open: CHANNELS });
     await timed("metrics", () => daemon.metric("process_resident_memory_bytes"));
-    expect(took.status).toBeLessThan(2_000);
-    expect(took.metrics).toBeLessThan(2_000);
+    expect(took.status).toBeLessThan(5_000);
+    expect(took.metrics).toBeLessThan(5_000);
   });
 
   it("prints them", async () => {
@@ -114,6 +114,6 @@ describe(`a node with ${CHANNELS} channels`, () => {
     );
     expect(first.match(/^ *0x/gm)?.length).toBe(100);
     expect(first).toMatch("There are more: --all lists them.");
-    expect(took["rivulet channels --all"]).toBeLessThan(20_000);
-  }, 40_000);
+    expect(took["rivulet channels --all"]).toBeLessThan(60_000);
+  }, 120_000);
 });

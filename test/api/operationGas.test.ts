@@ -23,7 +23,7 @@ let carol: TestDaemon;
 beforeAll(async () => {
   world = await openDaemons();
   [alice, bob, carol] = [await world.daemon(), await world.daemon(), await world.daemon()];
-}, 60_000);
+}, 120_000);
 afterAll(() => world?.stop());
 
 /** In the native coin: channels here are in a token, so that only gas moves it. */
@@ -85,7 +85,7 @@ describe("what an operation's transactions cost", () => {
     const told = (await alice.call("/v1/operations?limit=50")).body.items;
     await alice.restart();
     expect((await alice.call("/v1/operations?limit=50")).body.items).toEqual(told);
-  }, 30_000);
+  }, 120_000);
 
   it("is counted once where deposits share an approval, and is not ours where the peer paid", async () => {
     const channels = [
@@ -100,7 +100,7 @@ describe("what an operation's transactions cost", () => {
     expect(costOf(await finished(bob, theirs))).toBeGreaterThan(0n);
     const ours = await Promise.all(ids.map((id) => alice.call(`/v1/operations/${id}`)));
     expect(ours.map(({ body }) => body.gasCost)).toEqual(over.map(({ gasCost }) => gasCost));
-  }, 30_000);
+  }, 120_000);
 
   it("is in the command line's last word and in its list", async () => {
     const channelId = await openThroughApi(alice, bob, { token: world.tokenAddress, deposit: DEPOSIT });
@@ -118,5 +118,5 @@ describe("what an operation's transactions cost", () => {
     const { gasUsed } = await operationOf(alice, "deposit");
     expect(last).toMatch(new RegExp(`^deposit: succeeded; gas ${gasUsed}: 0\\.000\\d+ ETH$`, "m"));
     expect(await rivulet("operations")).toMatch(new RegExp(`gas ${gasUsed}: 0\\.000\\d+ ETH`));
-  }, 30_000);
+  }, 120_000);
 });

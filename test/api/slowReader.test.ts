@@ -23,7 +23,7 @@ beforeAll(async () => {
   world = await openDaemons();
   payer = await world.daemon();
   payee = await DaemonProcess.start(await world.options(), { limits: { stallMs: STALL_MS } });
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await DaemonProcess.endAll();
   await world?.stop();
@@ -119,7 +119,7 @@ describe("readers of events that never read", () => {
     const rest = await read(heard.at(-1)!.id, PAYMENTS - heard.length);
     expect([...heard, ...rest]).toEqual(all);
     for (const socket of deaf) socket.destroy();
-  }, 30_000);
+  }, 120_000);
 });
 
 let amount = 0n;

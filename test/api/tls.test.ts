@@ -35,7 +35,7 @@ beforeAll(async () => {
   await writeFile(join(directory, "good.pem"), good.certificate);
   world = await openDaemons();
   daemon = await world.daemon({ host: "0.0.0.0", tls: good, limits: { connections: CONNECTIONS } });
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await world?.stop();
   await rm(directory, { recursive: true, force: true });
@@ -91,7 +91,7 @@ describe("the API beyond loopback with TLS", () => {
     const told = await run({ NODE_EXTRA_CA_CERTS: join(directory, "good.pem") });
     expect(JSON.parse(told.out)).toEqual({ items: [], more: false });
     expect((await run({})).code).not.toBe(0);
-  }, 30_000);
+  }, 120_000);
 
   it("keeps room for callers beside connections that never begin TLS", async () => {
     const kept = new Agent({ ca: good.certificate, keepAlive: true, maxSockets: 1 });
