@@ -13,7 +13,7 @@ import { KeptPeers } from "./keptPeers.ts";
 import { Metrics } from "./metrics.ts";
 import { Operations } from "./operations.ts";
 import { type ApiOptions, DEFAULT_LIMITS } from "./options.ts";
-import { Paying, type PayThrough } from "./paying.ts";
+import { Paying } from "./paying.ts";
 import { PerCaller } from "./perCaller.ts";
 import { type ApiServer, assertReachable, createServer } from "./server.ts";
 
@@ -151,7 +151,7 @@ async function assemble(
     operations: () => operations,
     paying: () => paying,
   });
-  const paying = new Paying({ node, pay: guarded(node), patienceMs: limits.payMs, metrics });
+  const paying = new Paying({ node, patienceMs: limits.payMs, metrics });
   const phase = () => (daemon === undefined ? "starting" : "ready");
   const context: ApiContext = {
     node,
@@ -211,11 +211,6 @@ async function stop({ node, server, paying, operations, accessTokens }: Running)
   operations.stop();
   await accessTokens.stop();
   await node.stop();
-}
-
-/** Payments as the caller's budgets and the node's limits let them through. */
-function guarded(node: RivuletNode): PayThrough {
-  return ({ spender }, order) => node.spending.pay(spender, order);
 }
 
 /** Why payments cannot be made safely now. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { NodeError } from "../node/error.ts";
-import type { SpendOrder } from "../node/limits/gate.ts";
+import { GATE_REFUSALS } from "../node/limits/refusals.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
 import type { PaidRequest } from "../node/requests/requestPayer.ts";
@@ -25,15 +25,8 @@ export interface PaidReceipt extends Receipt {
   readonly amount: bigint;
 }
 
-/** Makes a payment on behalf of a caller: through the caller's budget and the node's limits. */
-export type PayThrough = (
-  caller: Caller,
-  order: SpendOrder & { readonly signal: AbortSignal },
-) => Promise<Receipt>;
-
 interface PayingInit {
   readonly node: RivuletNode;
-  readonly pay: PayThrough;
   /** Milliseconds a payment waits for its peer. */
   readonly patienceMs: number;
   readonly metrics?: Pick<Metrics, "paid">;
@@ -58,16 +51,13 @@ const MAX_KNOWN = 10_000;
  */
 export const MAX_UNDER_WAY = 1_024;
 
-/** Refusals after which nothing was paid and another channel may be chosen. */
+/** Refusals after which nothing was paid and another channel may be chosen. What is held is held on one channel. */
 const UNPAID: ReadonlySet<string> = new Set([
+  ...GATE_REFUSALS,
   "insufficient_capacity",
   "channel_not_open",
   "channel_stopped",
-  "budget_exceeded",
-  "limit_exceeded",
-  "payee_forbidden",
   "queue_full",
-  "spending_frozen",
 ]);
 
 /**
@@ -199,7 +189,7 @@ export class Paying {
         () => channelId,
         name,
         facts.peer,
-        (signal) => this.#init.pay(caller, { channelId, amount, id, reference, label, signal }),
+        (signal) => node.spending.pay(caller.spender, { channelId, amount, id, reference, label, signal }),
       );
       // Asked for again it is the same payment, and counted already.
       if (known === undefined)

@@ -21,7 +21,7 @@ import {
 } from "./options.ts";
 import { addPages, type MetricsPage } from "./pages.ts";
 import { Rates } from "./rates.ts";
-import { assertTls } from "./tls.ts";
+import { assertTls, outOfDate } from "./tls.ts";
 import { serializer, validator } from "./validation.ts";
 
 export interface ServerParts {
@@ -53,7 +53,9 @@ const REDACTED = ["authorization", "headers.authorization", "req.headers.authori
  */
 export async function createServer(parts: ServerParts, options: ApiOptions = {}): Promise<ApiServer> {
   assertReachable(options);
-  const { host = DEFAULT_HOST } = options;
+  const { host = DEFAULT_HOST, tls } = options;
+  const reason = tls && outOfDate(tls, Date.now());
+  if (reason !== undefined) parts.log.warn({ reason }, "clients refuse the API's certificate");
   const limits: ApiLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const app = createApp(parts, options, limits);
   const server = new ApiServer(app, { ...options, host }, limits);
@@ -66,7 +68,7 @@ export async function createServer(parts: ServerParts, options: ApiOptions = {})
  * and `option_invalid` for a certificate or key that cannot serve.
  */
 export function assertReachable({ host = DEFAULT_HOST, tls, allowRemote = false }: ApiOptions): void {
-  if (tls !== undefined) assertTls(tls, Date.now());
+  if (tls !== undefined) assertTls(tls);
   if (isLoopback(host) || tls !== undefined || allowRemote) return;
   throw new ApiError({ code: "remote_refused", fields: { host } });
 }

@@ -3,22 +3,29 @@ import { createSecureContext } from "node:tls";
 import { ApiError } from "./error.ts";
 import type { ApiOptions } from "./options.ts";
 
-/**
- * Throws `option_invalid`, saying what is wrong, where no client could make a connection with this certificate and
- * key. `now`: Unix milliseconds.
- */
-export function assertTls({ certificate, key }: NonNullable<ApiOptions["tls"]>, now: number): void {
+type Tls = NonNullable<ApiOptions["tls"]>;
+
+/** Throws `option_invalid`, saying what is wrong, where nobody could serve with this certificate and key. */
+export function assertTls({ certificate, key }: Tls): void {
   const leaf = attempt("tls certificate", "no PEM certificate", () => new X509Certificate(certificate));
   const secret = attempt<KeyObject>("tls key", "no PEM private key without a password", () =>
     createPrivateKey(key),
   );
   if (!leaf.checkPrivateKey(secret)) throw invalid("tls key", "it is not the certificate's");
-  if (Date.parse(leaf.validTo) <= now) throw invalid("tls certificate", `it expired on ${leaf.validTo}`);
-  if (Date.parse(leaf.validFrom) > now)
-    throw invalid("tls certificate", `it is valid only from ${leaf.validFrom}; is the clock right?`);
   attempt("tls certificate", "OpenSSL does not take it", () =>
     createSecureContext({ cert: certificate, key }),
   );
+}
+
+/**
+ * Why clients refuse this certificate at `now` (Unix milliseconds), or undefined. No reason not to start: a node that does
+ * not run watches over no channel.
+ */
+export function outOfDate({ certificate }: Tls, now: number): string | undefined {
+  const { validFrom, validTo } = new X509Certificate(certificate);
+  if (Date.parse(validTo) <= now) return `it expired on ${validTo}`;
+  if (Date.parse(validFrom) > now) return `it is valid only from ${validFrom}; is the clock right?`;
+  return undefined;
 }
 
 function attempt<Value>(option: string, reason: string, run: () => Value): Value {

@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startDaemon } from "../../src/api/daemon.ts";
 import { selfSigned } from "./support/certificate.ts";
@@ -114,8 +115,6 @@ describe("the API beyond loopback with TLS", () => {
 
 describe("a certificate or key that cannot serve", () => {
   it.each<[string, () => Pair, string, RegExp]>([
-    ["a certificate that has expired", () => expired, "tls certificate", /it expired on /],
-    ["a certificate of tomorrow", () => early, "tls certificate", /valid only from /],
     ["another certificate's key", () => ({ ...good, key: other.key }), "tls key", /not the certificate's/],
     ["no certificate", () => ({ ...good, certificate: good.key }), "tls certificate", /no PEM certificate/],
     ["no key", () => ({ ...good, key: good.certificate }), "tls key", /no PEM private key/],
@@ -128,5 +127,18 @@ describe("a certificate or key that cannot serve", () => {
       fields: { option, reason: expect.stringMatching(reason) },
     });
     await expect(access(node.directory)).rejects.toThrow();
+  });
+
+  it.each<[string, () => Pair, RegExp]>([
+    ["has expired", () => expired, /it expired on /],
+    ["is tomorrow's", () => early, /valid only from /],
+  ])("but a certificate that %s keeps no node from watching over its channels", async (_, tls, reason) => {
+    const lines: string[] = [];
+    const log = pino({ level: "warn" }, { write: (line) => void lines.push(line) });
+    const node = await world.options({ log });
+    const daemon = await startDaemon({ node, api: { host: "0.0.0.0", port: 0, tls: tls() }, version: "1" });
+    expect(daemon.node.chainStatus().fresh).toBe(true);
+    await daemon.stop();
+    expect(lines.filter((line) => reason.test(line))).toHaveLength(1);
   });
 });

@@ -26,7 +26,7 @@ afterAll(() => world?.stop());
 const apiOf = ({ node }: TestNode) =>
   ({
     node,
-    paying: new Paying({ node, pay: (_caller, order) => node.pay(order), patienceMs: 10_000 }),
+    paying: new Paying({ node, patienceMs: 10_000 }),
   }) as unknown as ApiContext;
 
 const common = {

@@ -1,11 +1,9 @@
-import type { Budget } from "../../node/limits/caps.ts";
+import { BUDGET_CAPS, type Budget, capsAsText, capsOfText } from "../../node/limits/caps.ts";
 import type { Spender } from "../../node/limits/spender.ts";
 import { ApiError } from "../error.ts";
 import type { Caller } from "../handler.ts";
 import type { Scope } from "../schema/accessToken.ts";
 import { type Grant, withImplied } from "./grant.ts";
-
-const CAPS = ["perPayment", "perHour", "perDay", "perMonth", "total"] as const;
 
 /** On disk, under its id. JSON has no bigints: amounts are decimal strings. */
 export interface StoredToken extends Omit<Grant, "budgets"> {
@@ -13,7 +11,7 @@ export interface StoredToken extends Omit<Grant, "budgets"> {
   readonly parent?: string | undefined;
   /** SHA-256 of the secret, base64url. The secret itself is nowhere. */
   readonly hash: string;
-  readonly budgets?: readonly (Readonly<Record<(typeof CAPS)[number], string | undefined>> & {
+  readonly budgets?: readonly ({ readonly [Cap in (typeof BUDGET_CAPS)[number]]?: string } & {
     readonly token: Budget["token"];
   })[];
   /** Unix seconds. */
@@ -91,13 +89,7 @@ export class AccessToken {
   store(): StoredToken {
     const { id, hash, parent, createdAt, lastUsedAt, revokedAt, grant } = this;
     const { budgets, ...rest } = grant;
-    const written = budgets?.map((budget) => ({
-      token: budget.token,
-      ...(Object.fromEntries(CAPS.map((cap) => [cap, budget[cap]?.toString()])) as Record<
-        (typeof CAPS)[number],
-        string | undefined
-      >),
-    }));
+    const written = budgets?.map(({ token, ...caps }) => ({ token, ...capsAsText(BUDGET_CAPS, caps) }));
     return {
       ...rest,
       id,
@@ -112,10 +104,10 @@ export class AccessToken {
 
   static load(stored: StoredToken, parent: AccessToken | undefined): AccessToken {
     const { id, hash, createdAt, lastUsedAt, revokedAt, name, scopes, expiresAt, payees } = stored;
-    const budgets = stored.budgets?.map((budget) => {
-      const caps = CAPS.filter((cap) => budget[cap] !== undefined).map((cap) => [cap, BigInt(budget[cap]!)]);
-      return { token: budget.token, ...Object.fromEntries(caps) } as Budget;
-    });
+    const budgets = stored.budgets?.map(({ token, ...caps }) => ({
+      token,
+      ...capsOfText(BUDGET_CAPS, caps),
+    }));
     const grant: Grant = { name, scopes, expiresAt, payees, budgets };
     return new AccessToken({ id, hash, grant, parent, createdAt, lastUsedAt, revokedAt });
   }

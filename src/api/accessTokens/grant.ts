@@ -1,4 +1,4 @@
-import type { Budget } from "../../node/limits/caps.ts";
+import { BUDGET_CAPS, type Budget } from "../../node/limits/caps.ts";
 import type { Address } from "../../protocol/index.ts";
 import type { Scope } from "../schema/accessToken.ts";
 
@@ -21,7 +21,6 @@ export interface Excess {
 }
 
 const ALL_SCOPES: readonly Scope[] = ["read", "receive", "pay", "admin"];
-const CAPS = ["perPayment", "perHour", "perDay", "perMonth", "total"] as const;
 
 /** `admin` includes all others; each of the others stands for itself. */
 export function withImplied(scopes: readonly Scope[]): readonly Scope[] {
@@ -51,7 +50,7 @@ function budgetExcess(
     const { token } = child;
     const parent = parents.find((one) => one.token === token);
     if (parent === undefined) return { part: "budgets", reason: `nothing of ${token}` };
-    for (const cap of CAPS) {
+    for (const cap of BUDGET_CAPS) {
       const [most, asked] = [parent[cap], child[cap]];
       if (most === undefined || asked === undefined || asked <= most) continue;
       return { part: "budgets", reason: `${cap} at most ${most} of ${token}` };

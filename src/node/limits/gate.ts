@@ -12,6 +12,7 @@ import { Counters } from "./counters.ts";
 import { type Decision, Decisions, type NewDecision } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
 import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
+import { UNSENT } from "./refusals.ts";
 import { answererOf, assertGranted, lineOf, type Spender } from "./spender.ts";
 import { PaymentsUnderWay } from "./underWay.ts";
 import type { Habit } from "./velocity.ts";
@@ -59,23 +60,6 @@ export async function readSpending(records: Records): Promise<KeptSpending> {
     policy: await readPolicy(records),
   };
 }
-
-/** Refusals after which nothing was sent for certain. Every other failure leaves the amount counted as spent. */
-const UNSENT = new Set([
-  "amount_invalid",
-  "chain_stale",
-  "channel_behind",
-  "channel_not_open",
-  "channel_stopped",
-  "channel_unknown",
-  "clock_skew",
-  "insufficient_capacity",
-  "option_invalid",
-  "payment_conflict",
-  "payment_unpaid",
-  "peer_offline",
-  "queue_full",
-]);
 
 /** What a payment under way counts for. */
 export interface Held {

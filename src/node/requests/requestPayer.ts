@@ -17,6 +17,7 @@ import type { Channels } from "../channels.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
 import type { SpendingGate } from "../limits/gate.ts";
+import { GATE_REFUSALS } from "../limits/refusals.ts";
 import type { Spender } from "../limits/spender.ts";
 import type { Receipt } from "../payment.ts";
 import { NAMESPACE, paymentIdOf } from "./requestRecord.ts";
@@ -29,16 +30,8 @@ const DIAL_MS = 10_000;
 /** How long a connected recipient may take to compare notes on a channel. */
 const ESTABLISH_MS = 30_000;
 
-/** The gate's refusals: nothing was signed. */
-const REFUSED: ReadonlySet<string> = new Set([
-  "budget_exceeded",
-  "limit_exceeded",
-  "payee_forbidden",
-  "payment_held",
-  "spending_frozen",
-  // An access token that ended while its payment waited.
-  "unauthenticated",
-]);
+/** Nothing was signed. What is held for approval is found again by the channel it was held on. */
+const REFUSED: ReadonlySet<string> = new Set([...GATE_REFUSALS, "payment_held"]);
 
 export interface PayRequestOptions {
   /** The token's base unit: needed when the request leaves it open, and else what it asks for. */
