@@ -226,7 +226,7 @@ describe("an operator's way from nothing to a payment", () => {
     const mistyped = await bob.run("send", "0.5 ETH", "--to", to.replace("5aA", "5aa"), "--yes");
     expect([mistyped.code, mistyped.err]).toEqual([2, expect.stringContaining("mistyped")]);
     const all = await bob.run("send", "all ETH", "--to", to, "--yes");
-    expect(all.out).toMatch(/^sent [0-9.]+ ETH: 0x[0-9a-f]{64}$/m);
+    expect(all.out).toMatch(/^sent [0-9.]+ ETH: 0x[0-9a-f]{64}; gas 21\d{3}: [0-9.]+ ETH$/m);
     expect(all.err).toContain("Send everything, now ");
   }, 60_000);
 
