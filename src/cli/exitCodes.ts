@@ -47,6 +47,7 @@ const INTERRUPTIONS: ReadonlySet<string> = new Set(["AbortError", "AbortPromptEr
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CliError) return error.exitCode;
   if (error instanceof Unreachable) return EXIT.unreachable;
+  // Only what somebody typed can be wrong with a call of ours.
   if (error instanceof ApiProblem && error.code === REQUEST_INVALID) return EXIT.usage;
   if (error instanceof ApiProblem) return error.moneyAtStake ? EXIT.moneyAtStake : EXIT.failed;
   const { moneyAtStake, name } = error as { moneyAtStake?: boolean; name?: string };

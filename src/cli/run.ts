@@ -90,9 +90,10 @@ const FILE_ERRORS: Readonly<Record<string, (path: string) => string>> = {
 function describe(error: unknown, exitCode: number): Told {
   if (error instanceof ApiProblem) {
     const { code, title, detail, moneyAtStake, requestId, idempotencyKey, fields } = error;
-    if (code === REQUEST_INVALID && fields.reason !== undefined) {
-      const message = `${fields.path?.replace("/", "") ?? ""}: ${fields.reason}`;
-      return { code, message, moneyAtStake, action: "--help shows how it is written. Nothing was begun." };
+    if (code === REQUEST_INVALID) {
+      const what = (fields.path ?? "").replace(/^\//, "") || fields.part || "the call";
+      const toDo = "--help shows how it is written. Nothing was begun.";
+      return { code, message: `${what}: ${fields.reason ?? title}`, moneyAtStake, action: toDo };
     }
     const key = idempotencyKey === undefined ? "" : ` The key is: --idempotency-key ${idempotencyKey}`;
     const toDo = code === "unauthenticated" ? NO_TOKEN : error.action;

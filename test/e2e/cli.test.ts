@@ -280,6 +280,12 @@ describe("a command typed wrong", () => {
     [["open", "/ip4/1.2.3.4/tcp/1/p2p/x", "12..5 ETH"], "is no amount"],
     [["open", "/ip4/1.2.3.4/tcp/1/p2p/x", "1 NOSUCH"], "no token is known"],
     [["payments", "--from", "yesterday"], "is no date"],
+    [["payments", "--limit", "abc"], "error: limit: Invalid input: expected number"],
+    [
+      ["payments", "--direction", "up"],
+      'error: direction: Invalid option: expected one of "sent"|"received"',
+    ],
+    [["limits", "set", "--on-limit", "sometimes"], 'expected one of "refuse"|"hold"|"freeze"'],
     [["--chain-escrow", "0x12", "status"], "--chain-escrow"],
     [["nonsense"], "unknown command"],
   ])("%j is refused with the way to do it right", async (args, said) => {
