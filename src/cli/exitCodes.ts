@@ -20,14 +20,23 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+interface CliErrorOptions {
+  readonly action?: string;
+  readonly exitCode?: number;
+  readonly code?: string | undefined;
+}
+
 /** A failure of the command itself, with what to do about it. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: number;
   readonly action: string | undefined;
+  /** Where the failure has one of its own. */
+  readonly code: string | undefined;
 
-  constructor(message: string, options: { readonly action?: string; readonly exitCode?: number } = {}) {
+  constructor(message: string, options: CliErrorOptions = {}) {
     super(message);
+    this.code = options.code;
     this.exitCode = options.exitCode ?? EXIT.failed;
     this.action = options.action;
   }

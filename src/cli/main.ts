@@ -43,6 +43,7 @@ export function createProgram(signal: AbortSignal): Command {
     .addHelpText("after", AFTER)
     .showSuggestionAfterError()
     .enablePositionalOptions(false)
+    .configureOutput({ outputError: (text, write) => write(asJson() ? toldAsJson(text) : text) })
     .exitOverride();
   for (const { key, help } of Object.values(SETTINGS)) program.option(`--${flagOf(key)} <value>`, help);
   const run = runner(program, signal);
@@ -79,6 +80,16 @@ const REGISTER = [
   registerDoctor,
   registerDev,
 ];
+
+/** Known from the words alone: what cannot be parsed has no options yet. */
+function asJson(): boolean {
+  return process.argv.includes("--json");
+}
+
+function toldAsJson(text: string): string {
+  const message = text.replace(/^error: /, "").trim();
+  return `${JSON.stringify({ error: { code: "usage", message, moneyAtStake: false } })}\n`;
+}
 
 /** The oldest Node.js that works; `engines` of the package says the same. */
 const LEAST_NODE = [22, 13] as const;

@@ -113,7 +113,7 @@ function describe(error: unknown, exitCode: number): Told {
   }
   if (error instanceof CliError) {
     const { message, action } = error;
-    const code = exitCode === EXIT.usage ? "usage" : "failed";
+    const code = error.code ?? (exitCode === EXIT.usage ? "usage" : "failed");
     const moneyAtStake = exitCode === EXIT.moneyAtStake || exitCode === EXIT.stoppedByItself;
     return { code, message, moneyAtStake, action };
   }

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -293,6 +295,23 @@ describe("a command typed wrong", () => {
     expect(ran.err).toContain(said);
     expect(ran.code).toBe(2);
   });
+
+  it("is told to programs as JSON, even where it cannot be parsed, and a failed start by its own code", async () => {
+    for (const args of [["pay"], ["nonsense"], ["status", "--nonsense"]]) {
+      const { code, out, err } = await bob.run(...args, "--json");
+      expect([code, out]).toEqual([2, ""]);
+      expect(JSON.parse(err).error).toMatchObject({ code: "usage", moneyAtStake: false });
+    }
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const machine = new Operator(world, await mkdtemp(join(root, "taken")));
+    await machine.init();
+    const { code, err } = await machine.run("start", "--json", "--api-port", String(port));
+    taken.close();
+    expect(code).toBe(1);
+    expect(JSON.parse(err.trim().split("\n").at(-1)!).error.code).toBe("address_in_use");
+  }, 120_000);
 
   it("in the configuration is named with its place", async () => {
     const file = join(root, "bad.toml");

@@ -180,5 +180,5 @@ function startFailure(error: unknown, { api }: Settings): unknown {
   if (code === "option_invalid" || code === "remote_refused") return usage(message, "Correct the setting.");
   const action = code === undefined ? undefined : HINTS[code];
   if (action === undefined) return error;
-  return new CliError(message, { action, exitCode: moneyAtStake ? EXIT.moneyAtStake : EXIT.failed });
+  return new CliError(message, { action, code, exitCode: moneyAtStake ? EXIT.moneyAtStake : EXIT.failed });
 }
