@@ -275,8 +275,20 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "second-withdrawal-while-live",
     file: WITHDRAW,
-    find: 'if (live !== undefined) return refuse("withdrawal_pending", { deadline: live.deadline });',
-    replace: "",
+    find: "(terms.chain.withdrawn[side] < live.total || deadline < live.deadline)",
+    replace: "deadline < live.deadline",
+  },
+  {
+    name: "second-withdrawal-with-an-earlier-deadline",
+    file: WITHDRAW,
+    find: "(terms.chain.withdrawn[side] < live.total || deadline < live.deadline)",
+    replace: "terms.chain.withdrawn[side] < live.total",
+  },
+  {
+    name: "countersigned-withdrawal-forgotten-for-a-shorter-one",
+    file: WITHDRAW,
+    find: "return total > live.total && deadline >= live.deadline;",
+    replace: "return total > live.total;",
   },
   {
     name: "withdrawal-not-counted-when-signed",

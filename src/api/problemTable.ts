@@ -293,7 +293,7 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
   withdrawal_pending: safe(
     409,
     "A withdrawal is under way",
-    "Wait until its deadline has passed, half an hour after it was asked for, even if it is paid by now; or close.",
+    "Ask again once the chain has paid it, or its deadline has passed: half an hour after it was asked for.",
   ),
   withdrawal_exceeds_balance: safe(409, "There is not that much to withdraw", "Withdraw less."),
   withdrawal_below_current: safe(

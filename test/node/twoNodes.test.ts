@@ -140,11 +140,14 @@ describe.each([
     const gained = (await world.balance(token, bob.node.account)) - before;
     if (token !== ZERO_ADDRESS) expect(gained).toBe(DEPOSIT + 200n);
     expect((await bob.node.channel(channelId)).sendCapacity).toBe(100n);
-    await bob.node.pay({ channelId, amount: 100n });
+    // The next one waits for no deadline of the first.
+    await bob.node.withdraw(channelId, 40n);
+    expect((await bob.node.channel(channelId)).sendCapacity).toBe(60n);
+    await bob.node.pay({ channelId, amount: 60n });
     await expect(bob.node.pay({ channelId, amount: 1n })).rejects.toMatchObject({
       code: "insufficient_capacity",
     });
     const closed = await bob.node.close(channelId);
-    expect(closed.paidOut).toEqual([0n, DEPOSIT - 200n]);
+    expect(closed.paidOut).toEqual([0n, DEPOSIT - 240n]);
   }, 30_000);
 });

@@ -103,8 +103,19 @@ describe("proposing a withdrawal", () => {
     expect(propose(a, 1n, NOW + 1n).ok).toBe(true);
     expect(propose(a, 1n, NOW + MAX_SIGNED_DEADLINE).ok).toBe(true);
     expect(codeOf(propose(startClosing(a), 1n))).toBe("channel_not_open");
-    const live = unwrap(propose(a, 1n)).state;
-    expect(codeOf(propose(live, 2n))).toBe("withdrawal_pending");
+  });
+
+  it("comes after the one before it: once the chain has paid that, and with no earlier deadline", () => {
+    const [a] = openPair();
+    const live = unwrap(propose(a, 100n)).state;
+    expect(codeOf(propose(live, 150n))).toBe("withdrawal_pending");
+    const part = observed(live, { withdrawn: [99n, 0n] });
+    expect(codeOf(propose(part, 150n))).toBe("withdrawal_pending");
+    const paid = observed(live, { withdrawn: [100n, 0n] });
+    expect(codeOf(propose(paid, 150n, DEADLINE - 1n))).toBe("withdrawal_pending");
+    const next = unwrap(propose(paid, 150n)).state;
+    expect(next.terms.withdrawals.map(({ total }) => total)).toEqual([150n]);
+    expect(countedWithdrawn(next.terms, 0)).toBe(150n);
   });
 });
 
@@ -161,14 +172,31 @@ describe("countersigning a withdrawal", () => {
     }
   });
 
-  it("answers the identical proposal identically and no other while it is live", () => {
+  it("answers the identical proposal identically, and another only where both together give no more", () => {
     const [, b] = openPair();
     const first = unwrap(sign(b, proposalBy(KEYS[0], 400n)));
     expect(unwrap(sign(first.state, proposalBy(KEYS[0], 400n))).withdrawal).toBe(first.withdrawal);
-    expect(codeOf(sign(first.state, proposalBy(KEYS[0], 401n)))).toBe("withdrawal_pending");
+    expect(codeOf(sign(first.state, proposalBy(KEYS[0], 399n)))).toBe("withdrawal_pending");
+    expect(codeOf(sign(first.state, proposalBy(KEYS[0], 401n, DEADLINE - 1n)))).toBe("withdrawal_pending");
     expect(codeOf(sign(first.state, proposalBy(KEYS[0], 400n, DEADLINE + 1n)))).toBe("withdrawal_pending");
     const other = { ...proposalBy(KEYS[0], 400n), signature: new Uint8Array(65) };
     expect(codeOf(sign(first.state, other))).toBe("withdrawal_pending");
+  });
+
+  it("counts the greater of two for as long as either binds, whatever a reorganisation makes of the chain", () => {
+    const [, b] = openPair();
+    const first = unwrap(sign(b, proposalBy(KEYS[0], 400n))).state;
+    const second = unwrap(
+      sign(observed(first, { withdrawn: [400n, 0n] }), proposalBy(KEYS[0], 900n, DEADLINE + 1n)),
+    );
+    expect(codeOf(sign(second.state, proposalBy(KEYS[0], 1001n, DEADLINE + 2n)))).toBe(
+      "withdrawal_exceeds_balance",
+    );
+    const gone = observed(second.state, { withdrawn: [0n, 0n] });
+    expect(countedWithdrawn(lapseWithdrawals(gone, DEADLINE + 1n).terms, 0)).toBe(900n);
+    const over = lapseWithdrawals(gone, DEADLINE + 2n);
+    expect(countedWithdrawn(over.terms, 0)).toBe(0n);
+    expect(countedWithdrawn(lapseWithdrawals(second.state, DEADLINE + 2n).terms, 0)).toBe(400n);
   });
 
   it("refuses far deadlines and channels that are not open", () => {

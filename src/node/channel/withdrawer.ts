@@ -3,6 +3,7 @@ import {
   type ChannelState,
   type LiveWithdrawal,
   liveWithdrawal,
+  maxAmount,
   otherSide,
   participantOf,
   proposeWithdrawal,
@@ -45,13 +46,11 @@ export class Withdrawer {
     const total = options.total ?? state.terms.chain.withdrawn[state.side] + amount;
     await options.onTotal?.(total);
     const newest = context.chain.newestTime();
-    const step = proposeWithdrawal(
-      this.#mailbox.state,
-      total,
+    const deadline = maxAmount(
       newest + WITHDRAWAL_SECONDS,
-      newest,
-      context.ports,
+      liveWithdrawal(this.#mailbox.state.terms, state.side)?.deadline ?? 0n,
     );
+    const step = proposeWithdrawal(this.#mailbox.state, total, deadline, newest, context.ports);
     if (!step.ok) throw new NodeError(step);
     const { session } = this.#mailbox;
     if (session === undefined) {

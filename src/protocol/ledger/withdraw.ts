@@ -47,8 +47,17 @@ function replacing(terms: Terms, withdrawal: LiveWithdrawal): Terms {
 }
 
 /**
+ * Whether a withdrawal up to `total` until `deadline` may take the place of `live`: totals are cumulative, so whatever the
+ * chain and its reorganisations make of both, no more than the greater total leaves, and no later than the later deadline.
+ */
+function outdoes(live: LiveWithdrawal, total: bigint, deadline: bigint): boolean {
+  return total > live.total && deadline >= live.deadline;
+}
+
+/**
  * Proposes that we withdraw up to the cumulative `total`. It counts as withdrawn from now until its deadline has
- * passed unused; only the beneficiary proposes. `newest` is the newest block's time.
+ * passed unused; only the beneficiary proposes. One that the chain has paid gives way to the next at once.
+ * `newest` is the newest block's time.
  */
 export function proposeWithdrawal(
   state: ChannelState,
@@ -61,7 +70,9 @@ export function proposeWithdrawal(
   if (refused !== undefined) return refused;
   const { side, terms } = state;
   const live = liveWithdrawal(terms, side);
-  if (live !== undefined) return refuse("withdrawal_pending", { deadline: live.deadline });
+  if (live !== undefined && (terms.chain.withdrawn[side] < live.total || deadline < live.deadline)) {
+    return refuse("withdrawal_pending", { deadline: live.deadline });
+  }
   const current = countedWithdrawn(terms, side);
   if (total <= current || total > MAX_DEPOSIT) return refuse("withdrawal_below_current", { current, total });
   const available = sendCapacity(state) + current;
@@ -99,9 +110,10 @@ export function signWithdrawal(
       live.total === proposal.total &&
       live.deadline === proposal.deadline &&
       equalBytes(live.signatures[beneficiary], proposal.signature);
-    return same
-      ? { ok: true, state, withdrawal: live }
-      : refuse("withdrawal_pending", { deadline: live.deadline });
+    if (same) return { ok: true, state, withdrawal: live };
+    if (!outdoes(live, proposal.total, proposal.deadline)) {
+      return refuse("withdrawal_pending", { deadline: live.deadline });
+    }
   }
   const refused = cannotWithdraw(state, proposal.deadline, newest);
   if (refused !== undefined) return refused;
