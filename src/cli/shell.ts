@@ -10,6 +10,7 @@ import { bigintsAsText } from "../client/json.ts";
 import { Tokens } from "./amounts.ts";
 import type { Configuration } from "./config/load.ts";
 import type { Settings } from "./config/settings.ts";
+import { runningUrl } from "./daemonFile.ts";
 import { CliError, EXIT, usage } from "./exitCodes.ts";
 import { passwordIn } from "./files.ts";
 import type { Secrets } from "./secrets.ts";
@@ -237,20 +238,6 @@ export class Shell {
     const token = given ?? (named === undefined && url !== undefined ? await adminToken(dataDir) : undefined);
     const scheme = api.tlsCert === undefined ? "http" : "https";
     return new RivuletClient({ url: url ?? `${scheme}://${api.host}:${api.port}`, token });
-  }
-}
-
-/** The address a node has written down that still runs: after a crash somebody else may listen there. */
-async function runningUrl(dataDir: string): Promise<string | undefined> {
-  try {
-    const { url, pid } = JSON.parse(await readFile(join(dataDir, "daemon.json"), "utf8")) as {
-      readonly url: string;
-      readonly pid: number;
-    };
-    process.kill(pid, 0);
-    return url;
-  } catch {
-    return undefined;
   }
 }
 

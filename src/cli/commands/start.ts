@@ -1,5 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
@@ -9,6 +8,7 @@ import { type ChainFailure, failureOf } from "../../chain/error.ts";
 import { backedUpConfig } from "../config/backedUp.ts";
 import { apiOptionsOf, nodeOptionsOf, peerTlsOf } from "../config/nodeOptions.ts";
 import type { Settings } from "../config/settings.ts";
+import { daemonFileIn, writeDaemonFile } from "../daemonFile.ts";
 import { CliError, EXIT, usage } from "../exitCodes.ts";
 import { openKeystore, unlock } from "../keystore.ts";
 import type { Run } from "../run.ts";
@@ -69,7 +69,7 @@ async function runNode(shell: Shell): Promise<void> {
     backup: { openKeystore: openKeystore(settings), config: backedUpConfig(shell.configuration) },
   };
   const waiting = shell.wait("starting: database, chain, peers …");
-  const file = join(settings.dataDir, "daemon.json");
+  const file = daemonFileIn(settings.dataDir);
   const warned: string[] = [];
   let listens = false;
   let daemon: Daemon;
@@ -81,7 +81,7 @@ async function runNode(shell: Shell): Promise<void> {
           warned.push(code);
           if (warned.length > 10) warned.shift();
         });
-        await writeDaemonFile(file, settings.dataDir, url);
+        await writeDaemonFile(settings.dataDir, url);
         listens = true;
         waiting.say(`starting: the API is at ${url}; waiting for the chain …`);
       },
@@ -129,11 +129,6 @@ async function ended(shell: Shell, daemon: Daemon, warned: readonly string[]): P
     action:
       "Nothing more was signed. Look at the log, free the disk if it is full, and start it again soon: a node that is down answers no cheat.",
   });
-}
-
-async function writeDaemonFile(file: string, dataDir: string, url: string): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFile(file, `${JSON.stringify({ pid: process.pid, url })}\n`, { mode: 0o600 });
 }
 
 function loggerOf({ logLevel, logFormat }: Settings): Logger {
