@@ -38,6 +38,13 @@ export type Progress =
       readonly needed: number;
     };
 
+export interface SubmitOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Asked before it is signed for the first time, however long it waited for that; false: it is cancelled. */
+  readonly mayLeave?: () => boolean;
+}
+
 /** How an intent ended. */
 export type Outcome =
   /** Confirmed. `gasUsed` in gas, `gasPrice` in wei per gas. */

@@ -16,6 +16,8 @@ export class Job {
   /** The pool would take it only at a higher fee. */
   outbid = false;
   mined = false;
+  /** Asked in the turn in which it is signed for the first time; false: it is not, and over. */
+  mayLeave: (() => boolean) | undefined;
   /** Turns in a row in which the nonce was used and no attempt had a receipt. */
   unaccounted = 0;
   /** When that began, Unix milliseconds. */

@@ -8,7 +8,7 @@ import {
   type IntentRecord,
   MAX_INTENT_ID_CHARS,
   type Outcome,
-  type Progress,
+  type SubmitOptions,
   sameContent,
 } from "./intent.ts";
 import { byNonce, byUrgency, Job } from "./job.ts";
@@ -131,10 +131,7 @@ export class Publisher {
    * keeps the first deadline).
    * An abort ends the waiting, not the transaction: {@link cancel} does that.
    */
-  async submit(
-    intent: Intent,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
-  ): Promise<Outcome> {
+  async submit(intent: Intent, options: SubmitOptions): Promise<Outcome> {
     if (intent.id === "" || intent.id.length > MAX_INTENT_ID_CHARS) throw new RangeError("intent id");
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
     signal.throwIfAborted();
@@ -142,6 +139,7 @@ export class Publisher {
     if (job === undefined) {
       if (this.#jobs.size >= MAX_JOBS) return { ok: false, code: "publisher_full", waiting: this.#jobs.size };
       job = new Job(intent, this.#order++);
+      job.mayLeave = options.mayLeave;
       this.#jobs.set(intent.id, job);
       this.#alarm.wake();
     } else if (!sameContent(job.intent, intent)) {
@@ -381,6 +379,8 @@ export class Publisher {
     const jobs = this.#jobs.values();
     const fees = await this.#pricing.first(intent, gasLimit, nonce, head, jobs, this.#signed, signal);
     if ("code" in fees) return this.#end(job, fees);
+    if (job.mayLeave?.() === false)
+      return this.#end(job, { ok: false, code: "tx_cancelled", hash: undefined });
     const { id, to, data, value, deadline } = intent;
     const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };
     await this.#attempt(job, { ...record, outcome: undefined }, intent, fees, signal);

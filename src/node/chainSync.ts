@@ -3,7 +3,7 @@ import type { Escrow } from "../chain/escrow.ts";
 import type { Eth } from "../chain/eth.ts";
 import type { EndpointStatus } from "../chain/failover.ts";
 import type { FeeMarket, FeePolicy } from "../chain/fees.ts";
-import type { Intent, Outcome, Progress } from "../chain/intent.ts";
+import type { Intent, Outcome, SubmitOptions } from "../chain/intent.ts";
 import type { Publisher } from "../chain/publisher.ts";
 import type { Watcher } from "../chain/watcher.ts";
 import { type ChainReading, type Channel, type ChannelId, participantOf } from "../protocol/index.ts";
@@ -165,10 +165,7 @@ export class ChainSync {
   }
 
   /** Publishes under a name of its own: the same id again joins the same transaction. */
-  submit(
-    intent: Intent,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
-  ): Promise<Outcome> {
+  submit(intent: Intent, options: SubmitOptions): Promise<Outcome> {
     return this.#init.publisher.submit(intent, options);
   }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createNode, restoreBackup } from "../../src/node/index.ts";
 import type { SendOrder } from "../../src/node/sends/sendOrder.ts";
 import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { FaultProxy } from "../chain/support/faultProxy.ts";
 import { openWorld, type TestNode, type World } from "./support/world.ts";
 
 const TO = `0x${"5".repeat(40)}` as Address;
@@ -48,4 +49,45 @@ it("is not sent again by a node that was restored from before it was mined", asy
   const other = { ...ORDER, amount: 78n };
   await expect(restored.send(other, { name: "rent" })).rejects.toMatchObject({ code: "option_invalid" });
   await restored.stop();
+}, 60_000);
+
+it("is not signed any more once the brake was pulled, or its spender has ended, while the chain was away", async () => {
+  const proxy = await new FaultProxy(world.chain.provider._getConnection().url).start();
+  const { node } = await world.node({ rpcUrl: proxy.url });
+  const to = `0x${"6".repeat(40)}` as Address;
+  let hasEnded = false;
+  const assertLive = () => {
+    if (hasEnded) throw Object.assign(new Error("ended"), { code: "unauthenticated" });
+  };
+  const spender = { id: "thief", budgets: [{ token: ZERO_ADDRESS, total: 77n }], assertLive };
+  /** Admitted in the last moment in which the chain answers. */
+  const send = () => {
+    const admit = async (amount: bigint) => {
+      const held = await node.spending.admit(spender, { peer: to, token: ZERO_ADDRESS, amount });
+      proxy.rules = [() => ({ kind: "cut" })];
+      return held;
+    };
+    return node.send({ ...ORDER, to }, { admit }).catch((error: { code?: string }) => error.code);
+  };
+  const waits = () => expect.poll(() => proxy.rules.length).toBe(1);
+  const spent = async () => (await node.spending.spentBy(spender, ZERO_ADDRESS)).total;
+  try {
+    const frozen = send();
+    await waits();
+    expect(await spent()).toBe(77n);
+    await node.spending.freeze("a thief sends");
+    proxy.reset();
+    expect(await frozen).toBe("spending_frozen");
+    await node.spending.unfreeze();
+    const revoked = send();
+    await waits();
+    hasEnded = true;
+    proxy.reset();
+    expect(await revoked).toBe("unauthenticated");
+    expect([await spent(), await world.balance(ZERO_ADDRESS, to)]).toEqual([0n, 0n]);
+    hasEnded = false;
+    expect(await node.send({ ...ORDER, to }, {})).toMatchObject({ amount: 77n });
+  } finally {
+    await proxy.stop();
+  }
 }, 60_000);

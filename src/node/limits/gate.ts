@@ -11,6 +11,7 @@ import type { Spent } from "./caps.ts";
 import { Counters } from "./counters.ts";
 import { type Decision, Decisions, type NewDecision } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
+import type { Admitted, Held } from "./held.ts";
 import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
 import { UNSENT } from "./refusals.ts";
 import { answererOf, assertGranted, lineOf, type Spender } from "./spender.ts";
@@ -59,12 +60,6 @@ export async function readSpending(records: Records): Promise<KeptSpending> {
     decisions: await Decisions.open(records),
     policy: await readPolicy(records),
   };
-}
-
-/** What a payment under way counts for. */
-export interface Held {
-  /** It certainly was not made. */
-  release(): void;
 }
 
 /**
@@ -188,9 +183,10 @@ export class SpendingGate {
 
   /**
    * Lets money of the account leave for the address `peer`, counted with the payments. Rejects as {@link pay} does;
-   * what would be held for approval is refused. Release it only when nothing was sent for certain.
+   * what would be held for approval is refused. Release it only when nothing was sent for certain. Whoever waits before
+   * it signs asks once more.
    */
-  async admit(spender: Spender | undefined, payment: Payment): Promise<Held> {
+  async admit(spender: Spender | undefined, payment: Payment): Promise<Admitted> {
     const wanted: Wanted = { ...payment, spender };
     await this.#refuseForbidden(wanted);
     const guarded = await this.#guarded(wanted);
@@ -202,7 +198,7 @@ export class SpendingGate {
       held.release();
       throw error;
     }
-    return held;
+    return { ...held, assertStillAllowed: () => this.#assertStillAllowed(spender) };
   }
 
   #assertStillAllowed(spender: Spender | undefined): void {

@@ -3,7 +3,7 @@ import type { Outcome, Progress } from "../../chain/intent.ts";
 import { orAborted } from "../../chain/wait.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError, transactionFailed } from "../error.ts";
-import type { Held } from "../limits/gate.ts";
+import type { Admitted } from "../limits/held.ts";
 import type { SendProgress } from "../progress.ts";
 import { intentOf, SENDS, type SendOrder, type Sent, type StoredSend, transferCall } from "./sendOrder.ts";
 import type { SendPlan, SendPlanner } from "./sendPlan.ts";
@@ -14,7 +14,7 @@ export interface SendOptions {
   /** Makes it one send for ever, however often it is asked for under this name. */
   readonly name?: string | undefined;
   /** Awaited with the amount before anything is written or signed; not for what was signed before. */
-  readonly admit?: ((amount: bigint) => Promise<Held>) | undefined;
+  readonly admit?: ((amount: bigint) => Promise<Admitted>) | undefined;
 }
 
 interface SenderInit {
@@ -126,11 +126,23 @@ export class Sender {
       if (progress.stage === "mined" || progress.stage === "confirmed") leave();
       onProgress({ step: "send", progress });
     };
-    const over = chain.submit({ id: intentOf(name), ...call }, { signal: stopping, onProgress: told });
-    return over
+    let refusal: unknown;
+    const mayLeave = () => {
+      try {
+        held?.assertStillAllowed();
+        return true;
+      } catch (error) {
+        refusal = error;
+        return false;
+      }
+    };
+    const options = { signal: stopping, onProgress: told, mayLeave };
+    return chain
+      .submit({ id: intentOf(name), ...call }, options)
       .then((outcome) => {
         // Every such end is one without effect.
         if (!outcome.ok) held?.release();
+        if (refusal !== undefined) throw refusal;
         return outcome;
       })
       .finally(leave);
@@ -140,5 +152,5 @@ export class Sender {
 interface Sending {
   readonly stored: StoredSend;
   /** What it counts for; undefined where it was counted before. */
-  readonly held?: Held | undefined;
+  readonly held?: Admitted | undefined;
 }
