@@ -82,7 +82,8 @@ export class Daemon {
 
 /**
  * Starts a node and its API. What an earlier process left under way goes on. The API listens first: as long as the node
- * waits for the chain it says so, and refuses everything but questions after its state and the call that stops it.
+ * waits for the chain it says so, and refuses everything but questions after its state, the call that stops it, and what
+ * is needed against a thief.
  *
  * Rejects with what `createNode` rejects with, with `remote_refused`, `option_invalid` and `address_in_use`, and with an
  * `AbortError` when it was stopped meanwhile; nothing runs then.

@@ -75,7 +75,8 @@ describe("while its node waits for the chain, the API", () => {
     for (const [path, method] of [
       ["/v1/channels", "GET"],
       ["/v1/events", "GET"],
-      ["/v1/access-tokens", "GET"],
+      ["/v1/unfreeze", "POST"],
+      ["/v1/limits/decisions", "GET"],
     ]) {
       const response = await fetch(`${at.url}${path}`, {
         method: method!,
@@ -91,6 +92,32 @@ describe("while its node waits for the chain, the API", () => {
     expect((await callDaemon(at, "/v1/channels", { token: "rvk_wrong" })).status).toBe(401);
     expect((await callDaemon(at, "/v1/node/stop", { method: "POST" })).status).toBe(202);
     await expect(starting).rejects.toMatchObject({ name: "AbortError" });
+  });
+});
+
+describe("against a thief, while the chain is away, the API", () => {
+  it("pulls the brake and ends access tokens, which is in force and in the log when the node runs", async () => {
+    isDown = false;
+    const { node, starting: first } = await begin();
+    const before = await first;
+    const caller = { url: before.url, adminToken: before.adminToken };
+    const made = await callDaemon(caller, "/v1/access-tokens", { body: { name: "till", scopes: ["pay"] } });
+    await before.stop();
+    isDown = true;
+    const { starting, at } = await begin(node);
+    const listed = await callDaemon(at, "/v1/access-tokens");
+    expect(listed.body.items.map(({ id }: { id: string }) => id)).toContain(made.body.id);
+    const token = made.body.secret;
+    expect((await callDaemon(at, "/v1/freeze", { body: { reason: "stolen" }, token })).status).toBe(204);
+    const revoked = await callDaemon(at, "/v1/access-tokens/self", { method: "DELETE", token });
+    expect(revoked.status).toBe(204);
+    expect((await callDaemon(at, "/v1/freeze", { body: { reason: "again" }, token })).status).toBe(401);
+    isDown = false;
+    const daemon = await starting;
+    expect(daemon.node.spending.frozen?.reason).toBe("stolen");
+    const { body } = await callDaemon(at, "/v1/limits/decisions");
+    expect(body.items).toMatchObject([{ verdict: "frozen", accessToken: made.body.id }]);
+    await daemon.stop();
   });
 });
 
