@@ -27,6 +27,8 @@ export interface ApiFailureFields {
   too_many_streams: { limit: bigint };
   too_many_operations: { limit: bigint };
   operation_running: { operationId: string };
+  /** It may have been carried out before the database lost data, or was restored. */
+  operation_uncertain: { operationId: string };
   no_channel: { peer: string; token: string };
   /** The peer did not come back while the call waited; nothing was signed. */
   peer_away: { peer: string; waitedSeconds: bigint };

@@ -31,6 +31,8 @@ export interface OperationRecord {
   readonly accessTokenId: string;
   readonly order: Order;
   readonly state: "running" | "succeeded" | "failed";
+  /** How many losses the database had had; absent: none. */
+  readonly losses?: number;
   /** An opening's channel, once both sides have agreed: noted before its deposit leaves. */
   readonly channelId?: ChannelId;
   /** A withdrawal's cumulative total, noted before anything is signed. */

@@ -33,6 +33,31 @@ export async function goesOn(
   return order.kind === "withdraw" ? total !== undefined : true;
 }
 
+/**
+ * Throws `operation_uncertain` for what the database may have forgotten having signed: a restored one knows nothing of
+ * the transactions that the old machine sent.
+ */
+async function assertCertain(
+  node: RivuletNode,
+  { operationId, order, channelId, losses = 0 }: OperationRecord,
+): Promise<void> {
+  if (losses === node.backup.losses) return;
+  switch (order.kind) {
+    case "send":
+      if (await node.hasSigned(operationId)) return;
+      break;
+    case "deposit":
+      if (await node.hasDeposited(order.channelId, operationId)) return;
+      break;
+    case "open":
+      if (channelId !== undefined && (await node.hasDeposited(channelId))) return;
+      break;
+    default:
+      return; // the chain tells what was withdrawn, and what is closed
+  }
+  throw new ApiError({ code: "operation_uncertain", fields: { operationId } });
+}
+
 /** Carries out what was asked for, from wherever an earlier process left it. */
 export async function carryOut(
   node: RivuletNode,
@@ -41,6 +66,7 @@ export async function carryOut(
   signal: AbortSignal,
   spender?: Spender,
 ): Promise<void> {
+  await assertCertain(node, record);
   const { order, operationId } = record;
   const onProgress = (progress: OperationProgress) => notes.tell(stepOf(progress));
   switch (order.kind) {

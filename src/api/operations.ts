@@ -140,10 +140,12 @@ export class Operations {
     if (found !== undefined) return found;
     const operationId = newOperationId(Date.now());
     const now = Math.floor(Date.now() / 1000);
+    const { losses } = this.#init.node.backup;
     const record: OperationRecord = {
       operationId,
       accessTokenId,
       order,
+      ...(losses > 0 && { losses }),
       state: "running",
       createdAt: now,
       updatedAt: now,

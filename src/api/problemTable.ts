@@ -68,6 +68,11 @@ const API: Readonly<Record<ApiErrorCode, Meaning>> = {
     "Another operation of this kind runs on the channel",
     "Wait until it has ended.",
   ),
+  operation_uncertain: stake(
+    409,
+    "It may have been carried out before the database lost data or was restored",
+    "Look at the account's transactions and the channels. Only if it is not there, ask under a new Idempotency-Key.",
+  ),
   no_channel: safe(404, "No open channel with this peer in this token", "Open a channel first."),
   peer_away: safe(
     504,

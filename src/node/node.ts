@@ -17,6 +17,7 @@ import { NodeError } from "./error.ts";
 import type { NodeEvents } from "./events.ts";
 import type { GasWallet, GasWalletStatus } from "./gasWallet.ts";
 import type { History } from "./history/history.ts";
+import { depositIntent, OPENING_DEPOSIT } from "./intentNames.ts";
 import type { SpendingGate } from "./limits/gate.ts";
 import type { FinishOptions, Opener, OpenOptions } from "./opener.ts";
 import type { Overview } from "./overview.ts";
@@ -253,6 +254,11 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** Whether a send's transaction was ever signed under this name. */
   hasSigned(name: string): Promise<boolean> {
     return this.#parts.sender.knows(name);
+  }
+
+  /** Whether a deposit's transaction was ever signed under this name; without one, the deposit of the opening. */
+  hasDeposited(channelId: ChannelId, name: string = OPENING_DEPOSIT): Promise<boolean> {
+    return this.#parts.context.chain.knows(depositIntent(channelId, name));
   }
 
   /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */

@@ -70,6 +70,11 @@ export class Backup {
     }
   }
 
+  /** How many losses the database has had, this one's restore included: what was signed before one may be forgotten. */
+  get losses(): number {
+    return this.#init.integrity.epoch;
+  }
+
   /** Whether these are the words this node's keys come from. */
   isOf(mnemonic: string): boolean {
     return mnemonic === parseMnemonic(this.#init.mnemonic);

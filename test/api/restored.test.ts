@@ -1,0 +1,114 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { type Daemon, startDaemon } from "../../src/api/daemon.ts";
+import { restoreBackup } from "../../src/node/index.ts";
+import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import {
+  callDaemon,
+  type DaemonWorld,
+  finished,
+  openDaemons,
+  openThroughApi,
+  type TestDaemon,
+  until,
+} from "./support/daemons.ts";
+
+const DEPOSIT = 10n ** 15n;
+const TO = `0x${"7".repeat(40)}` as Address;
+let world: DaemonWorld;
+
+beforeAll(async () => {
+  world = await openDaemons();
+}, 60_000);
+afterEach(() => mining(true));
+afterAll(() => world?.stop());
+
+const mining = (on: boolean) => world.chain.provider.send("evm_setAutomine", [on]);
+
+/** The whole of it, before anything goes on. */
+async function backupOf({ node }: Daemon): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of node.backup.stream({ password: "of the file" })) pieces.push(piece);
+  return pieces;
+}
+
+async function* streamed(pieces: readonly Uint8Array[]) {
+  yield* pieces;
+}
+
+/** The node again as it was in a backup, with its owner's token. */
+async function restored({ options, daemon }: TestDaemon, pieces: readonly Uint8Array[]): Promise<Daemon> {
+  const file = streamed(pieces);
+  const directory = join(options.directory, "..", "restored", "database");
+  await mkdir(join(directory, ".."));
+  await writeFile(join(directory, "..", "admin.token"), daemon.adminToken);
+  await restoreBackup({ file, password: "of the file", directory, oldNodeIsGone: true });
+  return startDaemon({ node: { ...options, directory }, api: { port: 0 }, version: "1.2.3" });
+}
+
+it("what a backup shows under way, and the old machine has done since, is not done again", async () => {
+  const [alice, bob, carol] = [await world.daemon(), await world.daemon(), await world.daemon()];
+  const channelId = await openThroughApi(alice, bob, { token: ZERO_ADDRESS, deposit: DEPOSIT });
+  const calls = {
+    deposit: [`/v1/channels/${channelId}/deposit`, { amount: "77" }],
+    open: [
+      "/v1/channels",
+      {
+        peer: carol.daemon.node.addresses[0],
+        token: ZERO_ADDRESS,
+        deposit: `${DEPOSIT}`,
+        challengePeriod: 600,
+      },
+    ],
+    first: ["/v1/wallet/send", { to: TO, token: ZERO_ADDRESS, amount: "5" }],
+    second: ["/v1/wallet/send", { to: TO, token: ZERO_ADDRESS, amount: "6" }],
+  } as const;
+  type Name = keyof typeof calls;
+  const call = (daemon: Daemon, name: Name) =>
+    callDaemon(daemon, calls[name][0], { body: calls[name][1], key: name });
+  await mining(false);
+  const ids: Partial<Record<Name, string>> = {};
+  const isUnderWay = (progress: { step: string; transaction?: string }) =>
+    progress?.transaction !== undefined || progress?.step === "queued";
+  for (const name of Object.keys(calls) as Name[]) {
+    ids[name] = (await call(alice.daemon, name)).body.operationId;
+    await until(
+      () => alice.call(`/v1/operations/${ids[name]}`),
+      ({ body }) => isUnderWay(body.progress),
+    );
+  }
+  const pieces = await backupOf(alice.daemon);
+  await mining(true);
+  await world.pass(1);
+  for (const id of Object.values(ids)) await finished(alice, id);
+  const account = alice.daemon.node.account;
+  await alice.daemon.stop();
+  const before = await world.balance(ZERO_ADDRESS, account);
+
+  const daemon = await restored(alice, pieces);
+  await callDaemon(daemon, "/v1/unfreeze", { method: "POST" });
+  for (const name of Object.keys(calls) as Name[]) {
+    expect((await call(daemon, name)).body.operationId).toBe(ids[name]);
+    const { body } = await until(
+      () => callDaemon(daemon, `/v1/operations/${ids[name]}`),
+      ({ body: operation }) => operation.state !== "running",
+    );
+    expect(body).toMatchObject({
+      state: "failed",
+      problem: { code: "operation_uncertain", moneyAtStake: true },
+    });
+  }
+  expect(await world.balance(ZERO_ADDRESS, TO)).toBe(11n);
+  expect(await world.balance(ZERO_ADDRESS, account)).toBe(before);
+  // What is asked for since is certain.
+  const again = await callDaemon(daemon, "/v1/wallet/send", {
+    body: { to: TO, token: ZERO_ADDRESS, amount: "1" },
+    key: "new",
+  });
+  await until(
+    () => callDaemon(daemon, `/v1/operations/${again.body.operationId}`),
+    ({ body }) => body.state === "succeeded",
+  );
+  await daemon.stop();
+}, 60_000);
