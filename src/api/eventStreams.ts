@@ -31,8 +31,8 @@ export class EventStreams {
   }
 
   /**
-   * The text of a stream that begins at the cursor `from`. Asks for an event only when the last one was taken, so that a slow reader holds none.
-   * Throws `too_many_streams` at once.
+   * The text of a stream that begins at the cursor `from`. Asks for an event only when the last one was taken, so that a
+   * slow reader holds none. It ends with the caller's access token. Throws `too_many_streams` at once.
    */
   stream(
     caller: Caller,
@@ -46,10 +46,11 @@ export class EventStreams {
     }
     // Also when nobody ever reads it.
     signal.addEventListener("abort", close, { once: true });
-    return this.#texts(from, events, signal, close);
+    return this.#texts(caller, from, events, signal, close);
   }
 
   async *#texts(
+    { spender }: Caller,
     from: string,
     events: AsyncIterator<Told>,
     signal: AbortSignal,
@@ -61,6 +62,8 @@ export class EventStreams {
       next.catch(() => {});
       while (!signal.aborted) {
         const result = await this.#within(next);
+        // Ended since, with a stream that it has opened before: what comes now is not for its holder.
+        spender.assertLive?.();
         if (result === undefined) {
           yield ALIVE;
           continue;

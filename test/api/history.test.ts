@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Event } from "../../src/api/schema/event.ts";
 import { Payment } from "../../src/api/schema/payment.ts";
 import { RivuletClient } from "../../src/client/client.ts";
-import { ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type DaemonWorld, openDaemons, openThroughApi, type TestDaemon } from "./support/daemons.ts";
 
 const DEPOSIT = 10n ** 15n;
@@ -121,6 +121,29 @@ describe("events through the API", () => {
     expect(payments(sent).map(({ final, direction }) => [final, direction])).toEqual(
       Array(5).fill([true, "sent"]),
     );
+  });
+
+  it("end with the access token that reads them: what comes then is not for its holder", async () => {
+    await alice.daemon.node.connect(bob.daemon.node.addresses[0]!);
+    await alice.daemon.node.ready(channelId as ChannelId);
+    const grant = { name: "reader", scopes: ["read"] };
+    const { body: parent } = await alice.call("/v1/access-tokens", { body: grant });
+    const { body: made } = await alice.call("/v1/access-tokens", { body: grant, token: parent.secret });
+    const response = await fetch(`${alice.daemon.url}/v1/events?types=payment`, {
+      headers: { authorization: `Bearer ${made.secret}` },
+      signal: AbortSignal.timeout(20_000),
+    });
+    const pieces = response.body!.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+    const pay = (key: string) =>
+      alice.call("/v1/payments", { body: { channelId, amount: "1", label: key }, key });
+    const next = async () => (await pieces.next()).value ?? "";
+    expect(await next()).toContain("retry:");
+    await pay("before");
+    expect(await next()).toContain('"label":"before"');
+    await alice.call(`/v1/access-tokens/${parent.id}`, { method: "DELETE" });
+    await pay("after");
+    expect(await next()).toBe(": goodbye\n\n");
+    expect((await pieces.next()).done).toBe(true);
   });
 
   it("tell of operations, requests and decisions as their schemas have them", async () => {
