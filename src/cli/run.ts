@@ -3,6 +3,7 @@ import { ApiProblem, Unreachable } from "../client/problem.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { SETTINGS } from "./config/settings.ts";
 import { CliError, EXIT, exitCodeOf, REQUEST_INVALID } from "./exitCodes.ts";
+import { fieldsText } from "./fieldsText.ts";
 import { takeSecrets } from "./secrets.ts";
 import { type GlobalOptions, Shell } from "./shell.ts";
 import { safe } from "./text.ts";
@@ -22,6 +23,7 @@ export function runner(program: Command, signal: AbortSignal): Run {
     async (...args) => {
       const command = args.at(-1) as Command;
       const options = command.optsWithGlobals<GlobalOptions & { config?: string }>();
+      let shell: Shell | undefined;
       try {
         const flags = Object.fromEntries(
           Object.keys(SETTINGS).map((name) => [name, flagValue(options, name)]),
@@ -33,9 +35,11 @@ export function runner(program: Command, signal: AbortSignal): Run {
           file: options.config,
           required,
         });
-        await action(new Shell({ options, configuration, signal, secrets }), ...args);
+        shell = new Shell({ options, configuration, signal, secrets });
+        await action(shell, ...args);
       } catch (error) {
-        process.exitCode = tell(error, options.json === true || program.opts<GlobalOptions>().json === true);
+        const json = options.json === true || program.opts<GlobalOptions>().json === true;
+        process.exitCode = await tell(error, json, shell);
       }
     };
 }
@@ -48,9 +52,9 @@ function flagValue(options: object, name: string): unknown {
 }
 
 /** Says what went wrong, whether money is at stake and what to do. Returns the exit code. */
-function tell(error: unknown, json: boolean): number {
+async function tell(error: unknown, json: boolean, shell: Shell | undefined): Promise<number> {
   const exitCode = exitCodeOf(error);
-  const told = describe(error, exitCode);
+  const told = await describe(error, exitCode, shell);
   if (json) process.stderr.write(`${JSON.stringify({ error: told })}\n`);
   else {
     process.stderr.write(`error: ${safe(told.message)}\n`);
@@ -87,7 +91,7 @@ const FILE_ERRORS: Readonly<Record<string, (path: string) => string>> = {
   EROFS: (path) => `${path} is on a disk that cannot be written`,
 };
 
-function describe(error: unknown, exitCode: number): Told {
+async function describe(error: unknown, exitCode: number, shell: Shell | undefined): Promise<Told> {
   if (error instanceof ApiProblem) {
     const { code, title, detail, moneyAtStake, requestId, idempotencyKey, fields } = error;
     if (code === REQUEST_INVALID) {
@@ -98,8 +102,8 @@ function describe(error: unknown, exitCode: number): Told {
     const key = idempotencyKey === undefined ? "" : ` The key is: --idempotency-key ${idempotencyKey}`;
     const toDo = code === "unauthenticated" ? NO_TOKEN : error.action;
     const action = key === "" ? toDo : `${toDo ?? ""}${key}`.trim();
-    const isRepeated = detail?.startsWith(title) === true;
-    const message = detail === undefined ? title : isRepeated ? detail : `${title}: ${detail}`;
+    const told = shell === undefined ? "" : await fieldsText(shell, code, fields);
+    const message = told === "" ? (detail ?? title) : `${title} (${told})`;
     return { code, message, moneyAtStake, action, ...(error.status >= 500 && { requestId }) };
   }
   if (error instanceof Unreachable) {

@@ -48,6 +48,8 @@ export class Shell {
   readonly signal: AbortSignal;
   /** What the environment had of passwords. */
   readonly secrets: Secrets;
+  /** The token that the command's amounts are in, as soon as that is known: a refusal's amounts are told in it. */
+  token: string | undefined;
   #client: Promise<RivuletClient> | undefined;
   #tokens: Promise<Tokens> | undefined;
 

@@ -71,8 +71,8 @@ export class GasWallet {
     const { account, emit } = this.#context;
     const code = enough ? "gas_wallet_ok" : "gas_wallet_low";
     const message = enough
-      ? `the account ${account} can pay for disputes again: it has ${balance} wei, ${needed} are needed`
-      : `the account ${account} could not pay for a dispute: it has ${balance} wei, ${needed} are needed; send it ${needed - balance} or more`;
+      ? `the account ${account} can pay for disputes again: it has ${balance} wei, ${needed} wei are needed`
+      : `the account ${account} could not pay for a dispute: it has ${balance} wei, ${needed} wei are needed; send it ${needed - balance} wei or more`;
     emit("warning", { code, message });
   }
 

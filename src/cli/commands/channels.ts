@@ -107,6 +107,7 @@ export function registerOpen(program: Command, run: Run): void {
         const [client, tokens] = [await shell.client(), await shell.tokens()];
         const { amount, unit } = await tokens.parse(deposit);
         const { token } = unit;
+        shell.token = token;
         const wanted =
           options.requestDeposit === undefined
             ? 0n
@@ -154,6 +155,7 @@ export function registerMoves(program: Command, run: Run): void {
           const [client, tokens] = [await shell.client(), await shell.tokens()];
           const channel = await findChannel(shell, id);
           const { channelId, token } = channel;
+          shell.token = token;
           const { amount } = await tokens.parse(text, token);
           const verb = kind === "deposit" ? "Deposit" : "Withdraw";
           const done = await operate(
@@ -177,6 +179,7 @@ export function registerMoves(program: Command, run: Run): void {
         const client = await shell.client();
         const channel = await findChannel(shell, id);
         const { channelId } = channel;
+        shell.token = channel.token;
         if (channel.phase === "settled") throw usage("this channel is settled already");
         const manner = options.alone === true ? "alone" : "together";
         const done = await operate(

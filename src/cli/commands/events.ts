@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Event, Operation } from "../../client/index.ts";
+import { coinText } from "../fieldsText.ts";
 import { stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
@@ -91,7 +92,7 @@ async function eventText(shell: Shell, event: Event): Promise<string> {
         `${short(event.signer)} ${event.connected ? "connected" : `left${event.reason ? `: ${event.reason}` : ""}`}`,
       );
     case "warning":
-      return line(`${event.code}: ${event.message}`);
+      return line(`${event.code}: ${await coinText(shell, event.message)}`);
   }
 }
 

@@ -47,6 +47,7 @@ export function registerPay(program: Command, run: Run): void {
 async function ofRequest(shell: Shell, request: string, text: string | undefined) {
   const [client, tokens] = [await shell.client(), await shell.tokens()];
   const asked = await client.decodeRequest({ body: { request } });
+  shell.token = asked.token;
   const amount = text === undefined ? undefined : (await tokens.parse(text, asked.token)).amount;
   const due = asked.amount ?? amount;
   if (due === undefined)
@@ -64,9 +65,11 @@ async function ofAmount(shell: Shell, to: string, text: string | undefined) {
   const tokens = await shell.tokens();
   if (/^0x[0-9a-fA-F]{40}$/.test(to)) {
     const { amount, unit } = await tokens.parse(text);
+    shell.token = unit.token;
     return { peer: to, token: unit.token, amount };
   }
   const { channelId, token } = await findChannel(shell, to);
+  shell.token = token;
   return { channelId, amount: (await tokens.parse(text, token)).amount };
 }
 

@@ -37,6 +37,7 @@ export function registerSend(program: Command, run: Run): void {
         }
         const [client, tokens] = [await shell.client(), await shell.tokens()];
         const { amount, token } = await amountOf(shell, text);
+        shell.token = token;
         const body = { to, token, amount, force: options.force === true };
         const order = { kind: "send" as const, ...body };
         const known = amount === "all" ? (await quoteFor(shell, order, options))?.amount : amount;
