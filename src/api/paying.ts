@@ -25,6 +25,11 @@ export interface PaidReceipt extends Receipt {
   readonly amount: bigint;
 }
 
+/** A paid request; `isNew`: by this call. */
+export interface RequestReceipt extends PaidRequest {
+  readonly isNew: boolean;
+}
+
 interface PayingInit {
   readonly node: RivuletNode;
   /** Milliseconds a payment waits for its peer. */
@@ -118,7 +123,7 @@ export class Paying {
     caller: Caller,
     request: string,
     { amount, label }: { readonly amount: bigint | undefined; readonly label: string | undefined },
-  ): Promise<PaidRequest> {
+  ): Promise<RequestReceipt> {
     return this.#counted(caller, () => this.#payRequest(caller, request, { amount, label }));
   }
 
@@ -126,7 +131,7 @@ export class Paying {
     caller: Caller,
     request: string,
     { amount, label }: { readonly amount: bigint | undefined; readonly label: string | undefined },
-  ): Promise<PaidRequest> {
+  ): Promise<RequestReceipt> {
     const { node, metrics } = this.#init;
     const { recipient, paymentHash, token } = node.requests.decode(request);
     const name = paymentHash.slice(2, 34);
@@ -145,7 +150,7 @@ export class Paying {
     );
     // Asked for again it is the same payment, and counted already.
     if (isNew) metrics?.paid(token, paid.amount, (performance.now() - began) / 1000);
-    return paid;
+    return { ...paid, isNew };
   }
 
   /** Ends the waits for peers that are away. What is signed is still waited for. */

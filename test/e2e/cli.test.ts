@@ -89,6 +89,8 @@ describe("an operator's way from nothing to a payment", () => {
     const paid = await alice.run("pay", asked.json.request, "--label", "coffee", "--json");
     expect(paid.err).toBe("");
     expect(paid.json.channelId).toBe(channelId);
+    const twice = await alice.run("pay", asked.json.request);
+    expect(twice.out).toContain("was already paid, nothing more was: 0.25 ");
     const wrong = (await bob.run("request", `9 ${token}`, "--json")).json;
     for (const named of [wrong.request, wrong.paymentHash]) {
       expect((await bob.run("request", "cancel", named, "--json")).json).toMatchObject({
@@ -103,6 +105,8 @@ describe("an operator's way from nothing to a payment", () => {
     );
     expect((await bob.run("pay", channelId.slice(0, 10), `0.5 ${token}`)).out).toContain("paid 0.5");
 
+    const tooMuch = await alice.run("pay", signer, `9999 ${token}`);
+    expect(tooMuch.err).toMatch(/\(available 998\.25 \S+, needed 9999 \S+\)\n/);
     const payments = await alice.run("payments", "--json");
     expect(payments.json.items.map((one: { label?: string }) => one.label)).toEqual([
       undefined,

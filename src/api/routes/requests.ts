@@ -53,8 +53,13 @@ export async function payRequest(
   { paying }: Pick<ApiContext, "paying">,
 ) {
   const chosen = amount === undefined ? undefined : BigInt(amount);
-  const paid = await paying.payRequest(caller, request, { amount: chosen, label });
-  return { ...paid, nonce: `${paid.nonce}`, amount: `${paid.amount}` };
+  const { isNew, ...paid } = await paying.payRequest(caller, request, { amount: chosen, label });
+  return {
+    ...paid,
+    nonce: `${paid.nonce}`,
+    amount: `${paid.amount}`,
+    ...(!isNew && { alreadyPaid: true as const }),
+  };
 }
 
 /** What the history remembers of a paid request as the event tells it. */

@@ -14,31 +14,41 @@ import {
 
 export const Direction = z.enum(["sent", "received"]);
 
+const Facts = {
+  channelId: ChannelId,
+  nonce: Nonce,
+  index: z.int().nonnegative(),
+  paymentId: PaymentId,
+  peer: Address,
+  token: Address,
+  amount: Amount,
+};
+
 /** The payee holds it durably: final, whatever crashes. */
 export const Receipt = z
   .object({
-    channelId: ChannelId,
-    nonce: Nonce,
-    index: z.int().nonnegative(),
-    paymentId: PaymentId,
-    peer: Address,
-    token: Address,
-    amount: Amount,
+    ...Facts,
+    alreadyPaid: z.literal(true).optional().meta({
+      description: "The request was paid by an earlier call, of this key or another: nothing more was paid.",
+    }),
   })
   .meta({ id: "Receipt" });
 export type Receipt = z.infer<typeof Receipt>;
 
 /** A payment, named for ever by (channelId, direction, nonce, index). */
-export const Payment = Receipt.extend({
-  direction: Direction,
-  reference: Bytes32.optional(),
-  refund: z.boolean(),
-  label: Label.optional(),
-  /** When this node wrote it down. */
-  time: UnixSeconds,
-  /** Sent: the payee holds it durably. Received ones are always final. */
-  final: z.boolean(),
-}).meta({ id: "Payment" });
+export const Payment = z
+  .object({
+    ...Facts,
+    direction: Direction,
+    reference: Bytes32.optional(),
+    refund: z.boolean(),
+    label: Label.optional(),
+    /** When this node wrote it down. */
+    time: UnixSeconds,
+    /** Sent: the payee holds it durably. Received ones are always final. */
+    final: z.boolean(),
+  })
+  .meta({ id: "Payment" });
 export type Payment = z.infer<typeof Payment>;
 
 export const PaymentsQuery = PageQuery.extend({

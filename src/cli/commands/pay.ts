@@ -39,7 +39,9 @@ export function registerPay(program: Command, run: Run): void {
         const idempotencyKey = options.idempotencyKey ?? crypto.randomUUID();
         const receipt = await client.pay({ body: { ...body, ...label }, idempotencyKey });
         const shown = await (await shell.tokens()).show(receipt.amount, receipt.token);
-        shell.result(receipt, `paid ${shown} to ${short(receipt.peer)} (payment ${receipt.paymentId})`);
+        const what = `${shown} to ${short(receipt.peer)} (payment ${receipt.paymentId})`;
+        const text = receipt.alreadyPaid ? `was already paid, nothing more was: ${what}` : `paid ${what}`;
+        shell.result(receipt, text);
       }),
     );
 }
