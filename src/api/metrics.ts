@@ -203,6 +203,16 @@ export class Metrics implements MetricsPage {
       }
     });
     this.#gauge(
+      "waiting_payouts",
+      "What the escrow keeps of refused payouts, base units",
+      ["token"],
+      (gauge) => {
+        gauge.reset();
+        for (const { token, amount } of node.waitingPayouts())
+          gauge.inc({ token: this.#tokens.of(token) }, Number(amount));
+      },
+    );
+    this.#gauge(
       "gas_wallet_wei",
       "What pays for gas, and what disputes may need",
       ["kind"],

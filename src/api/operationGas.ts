@@ -1,5 +1,6 @@
 import { intentsOf } from "../node/intentNames.ts";
 import type { RivuletNode } from "../node/node.ts";
+import { payoutIntent } from "../node/payouts/payoutOrder.ts";
 import { intentOf } from "../node/sends/sendOrder.ts";
 import type { OperationRecord } from "./operationRecord.ts";
 import type { Operation } from "./schema/operation.ts";
@@ -18,6 +19,7 @@ export async function gasOf(
 
 function intentsBehind({ operationId, order, total, ...record }: OperationRecord): string[] {
   if (order.kind === "send") return [intentOf(operationId)];
+  if (order.kind === "withdrawPayout") return [payoutIntent(operationId)];
   const channelId = "channelId" in order ? order.channelId : record.channelId;
   if (channelId === undefined) return [];
   switch (order.kind) {

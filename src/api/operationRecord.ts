@@ -23,6 +23,12 @@ export type Order =
       readonly amount: string;
       readonly force: boolean;
     }
+  | {
+      readonly kind: "withdrawPayout";
+      readonly token: Address;
+      readonly to: Address;
+      readonly force: boolean;
+    }
   | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
 
 /** What is kept of an operation: enough to take it up again without doing anything twice. */
@@ -37,7 +43,7 @@ export interface OperationRecord {
   readonly channelId?: ChannelId;
   /** A withdrawal's cumulative total, noted before anything is signed. */
   readonly total?: string;
-  /** What a send sent. */
+  /** What a send sent, or fetching a payout brought. */
   readonly sent?: { readonly amount: string; readonly transaction: Hex };
   /** Unix seconds. */
   readonly createdAt: number;
@@ -91,7 +97,7 @@ export function operationOf(
     updatedAt,
     ...(channelId !== undefined && { channelId }),
     ...("amount" in order && order.amount !== "all" && { amount: order.amount }),
-    ...(order.kind === "send" && { token: order.token, to: order.to }),
+    ...((order.kind === "send" || order.kind === "withdrawPayout") && { token: order.token, to: order.to }),
     ...sent,
     ...(state === "running" && progress !== undefined && { progress }),
     ...gas,

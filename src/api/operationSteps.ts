@@ -29,6 +29,7 @@ export async function goesOn(
 ): Promise<boolean> {
   // What was not signed needs the caller again, whose budgets it is counted against.
   if (order.kind === "send") return node.hasSigned(operationId);
+  if (order.kind === "withdrawPayout") return node.hasSignedPayout(operationId);
   if (order.kind === "open") return channelId !== undefined;
   return order.kind === "withdraw" ? total !== undefined : true;
 }
@@ -88,6 +89,19 @@ export async function carryOut(
         signal,
         onProgress,
       });
+      return notes.note({ sent: { amount: `${amount}`, transaction } });
+    }
+    case "withdrawPayout": {
+      const { token, to, force } = order;
+      const { amount, transaction } = await node.withdrawPayout(
+        { token, to, force },
+        {
+          name: operationId,
+          admit: (coming) => node.spending.admit(spender, { peer: to, token, amount: coming }),
+          signal,
+          onProgress,
+        },
+      );
       return notes.note({ sent: { amount: `${amount}`, transaction } });
     }
     case "close": {

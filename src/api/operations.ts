@@ -42,7 +42,7 @@ interface OperationsInit {
 }
 
 /**
- * Opening, depositing, withdrawing, closing, sending: what waits for the chain. Each is on disk before it begins, under the
+ * Opening, depositing, withdrawing, closing, sending, fetching payouts: what waits for the chain. Each is on disk before it begins, under the
  * caller's key; the same key again is the same operation, in this process and in every later one.
  */
 export class Operations {
@@ -183,11 +183,11 @@ export class Operations {
     return running;
   }
 
-  /** Two at once would take each other's total for their own. */
+  /** Two at once would take each other's total for their own, and of two fetches one would find nothing. */
   #refuseSecondWithdrawal(order: Order): void {
-    if (order.kind !== "withdraw") return;
+    if (order.kind !== "withdraw" && order.kind !== "withdrawPayout") return;
     for (const { record } of this.#running.values()) {
-      if (record.order.kind !== "withdraw" || record.order.channelId !== order.channelId) continue;
+      if (!takesTheSame(record.order, order)) continue;
       throw new ApiError({ code: "operation_running", fields: { operationId: record.operationId } });
     }
   }
@@ -256,4 +256,9 @@ export class Operations {
   #read(operationId: string): Promise<OperationRecord | undefined> {
     return this.#init.node.records.get<OperationRecord>(OPERATIONS, operationId);
   }
+}
+
+function takesTheSame(one: Order, other: Order): boolean {
+  if (one.kind === "withdraw") return other.kind === "withdraw" && one.channelId === other.channelId;
+  return one.kind === "withdrawPayout" && other.kind === "withdrawPayout" && one.token === other.token;
 }

@@ -127,6 +127,16 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     "The account would be left with too little gas for disputes",
     "Nothing was sent. Send less, close channels first, or say that it is to be sent all the same (force).",
   ),
+  payout_none: safe(
+    409,
+    "The escrow keeps nothing of this token for the account",
+    "Nothing was sent. It may have been fetched before; look at the account and the books.",
+  ),
+  payout_refused: safe(
+    409,
+    "The token or the receiver refuses the payout again",
+    "The escrow keeps it. Fetch it to another address, or later.",
+  ),
   send_uncertain: stake(
     409,
     "It may have been sent before the database lost data",

@@ -12,8 +12,20 @@ export interface EventPlace {
   readonly logIndex: number;
 }
 
+/** What the escrow said about a waiting payout of an account; base units. */
+export interface PayoutEvent {
+  readonly kind: "payoutWithdrawn";
+  readonly token: Address;
+  readonly account: Address;
+  readonly to: Address;
+  readonly amount: bigint;
+}
+
+/** What the escrow said. */
+export type EscrowEvent = ChannelEvent | PayoutEvent;
+
 /** What the escrow said about one channel; amounts in the token's base unit, times in Unix seconds. */
-export type EscrowEvent =
+export type ChannelEvent =
   | { readonly kind: "opened"; readonly channelId: ChannelId; readonly channel: Channel }
   | {
       readonly kind: "deposited";
@@ -64,7 +76,16 @@ export type EscrowEvent =
       readonly amount: bigint;
     };
 
-/** The escrow event a log carries, or undefined when it is none about a channel. */
+const PAYOUT_WITHDRAWN = escrowInterface.getEvent("PayoutWithdrawn").topicHash;
+
+/** Whether a log tells that a waiting payout of `account` was delivered. */
+export function isPayoutOf({ topics }: Pick<RawLog, "topics">, account: Address): boolean {
+  return (
+    topics[0] === PAYOUT_WITHDRAWN && topics[2]?.toLowerCase() === `0x${account.slice(2).padStart(64, "0")}`
+  );
+}
+
+/** The escrow event a log carries, or undefined when it is none. */
 export function decodeEvent(log: Pick<RawLog, "topics" | "data">): EscrowEvent | undefined {
   let parsed: { name: string; args: Result } | null;
   try {
@@ -73,12 +94,14 @@ export function decodeEvent(log: Pick<RawLog, "topics" | "data">): EscrowEvent |
     return undefined; // a topic of ours over data that is not: no escrow emits it
   }
   if (parsed === null) return undefined;
-  // PayoutWithdrawn is about an account, not a channel.
-  if (parsed.name === "PayoutWithdrawn") return undefined;
-  return fromArgs(parsed.name, parsed.args);
+  return parsed.name === "PayoutWithdrawn" ? payoutFrom(parsed.args) : fromArgs(parsed.name, parsed.args);
 }
 
-function fromArgs(name: string, args: Result): EscrowEvent | undefined {
+function payoutFrom({ token, account, to, amount }: Result): PayoutEvent {
+  return { kind: "payoutWithdrawn", token: lower(token), account: lower(account), to: lower(to), amount };
+}
+
+function fromArgs(name: string, args: Result): ChannelEvent | undefined {
   const channelId = lower(args.channelId) as ChannelId;
   switch (name) {
     case "ChannelOpened":

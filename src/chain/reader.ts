@@ -1,7 +1,8 @@
+import type { Address } from "../protocol/address.ts";
 import type { ChannelId } from "../protocol/channel.ts";
 import { ChainError } from "./error.ts";
 import type { Eth, Header, RawLog } from "./eth.ts";
-import { decodeEvent, type EscrowEvent } from "./event.ts";
+import { decodeEvent, type EscrowEvent, isPayoutOf } from "./event.ts";
 import type { CallOptions } from "./jsonRpc.ts";
 import type { LogRange } from "./logRange.ts";
 import { logKey, type Trail, type TrailEvent } from "./trail.ts";
@@ -16,6 +17,7 @@ export interface ReaderInit {
   /** Blocks an event must have, its own included; at least 1. */
   readonly depth: number;
   readonly knows: (channelId: ChannelId) => boolean;
+  readonly payoutsOf: Address | undefined;
   readonly handler: (notice: ChainNotice) => Promise<void>;
 }
 
@@ -90,8 +92,12 @@ export class Reader {
 
   /** Every event about a channel has its id as first topic: strangers' events, nearly all there are, are not decoded. */
   #concerns(log: RawLog): boolean {
+    const { knows, payoutsOf } = this.#init;
     const channelId = log.topics[1]?.toLowerCase() as ChannelId | undefined;
-    return channelId !== undefined && this.#init.knows(channelId) && decodeEvent(log) !== undefined;
+    const ours =
+      (channelId !== undefined && knows(channelId)) ||
+      (payoutsOf !== undefined && isPayoutOf(log, payoutsOf));
+    return ours && decodeEvent(log) !== undefined;
   }
 
   /** The header of a log's block, which must be the canonical one, and is kept to notice when it no longer is. */

@@ -43,6 +43,8 @@ export interface WatcherInit extends Partial<HeadLimits>, Partial<PollPace> {
   readonly confirmations: number;
   /** Which channels' events are delivered. */
   readonly knows: (channelId: ChannelId) => boolean;
+  /** Whose fetched payouts are delivered too: those are of an account, and of no channel. */
+  readonly payoutsOf?: Address;
   /** Takes one notice at a time, in order; resolves once it is durable. At least once each. */
   readonly handler: (notice: ChainNotice) => Promise<void>;
   readonly onStatus?: (status: WatcherStatus) => void;
@@ -103,10 +105,10 @@ export class Watcher {
     };
     this.#pace = { minPollMs: init.minPollMs ?? 1_000, maxPollMs: init.maxPollMs ?? 15_000 };
     this.#escrow = new Escrow(init.escrow, init.eth);
-    const { eth, knows, handler } = init;
+    const { eth, knows, payoutsOf, handler } = init;
     this.#depth = Math.max(1, init.confirmations);
     const range = new LogRange(eth, init.escrow);
-    this.#reader = new Reader({ eth, knows, handler, depth: this.#depth, range });
+    this.#reader = new Reader({ eth, knows, payoutsOf, handler, depth: this.#depth, range });
     this.#now = init.now ?? (() => Date.now() / 1000);
     this.#ready.promise.catch(() => {}); // whoever awaits `ready` hears of it
   }

@@ -19,6 +19,7 @@ import { registerStart } from "./commands/start.ts";
 import { registerPeers, registerStatus } from "./commands/status.ts";
 import { registerToken } from "./commands/token.ts";
 import { registerVerifyStatement } from "./commands/verifyStatement.ts";
+import { registerWithdrawPayout } from "./commands/withdrawPayout.ts";
 import { flagOf, SETTINGS } from "./config/settings.ts";
 import { EXIT } from "./exitCodes.ts";
 import { runner } from "./run.ts";
@@ -60,6 +61,7 @@ const REGISTER = [
   registerOpen,
   registerMoves,
   registerSend,
+  registerWithdrawPayout,
   registerOperations,
   registerPay,
   registerRequest,

@@ -36,6 +36,7 @@ const STEPS: Readonly<Record<string, string>> = {
   withdraw: "withdrawing",
   queued: "waiting for what was sent before",
   send: "sending",
+  withdrawPayout: "fetching from the escrow",
   agreed: "both have signed",
   closing: "closing",
   challengePeriod: "waiting for the challenge period to end",

@@ -17,6 +17,7 @@ export const CALLS: {
   withdraw: ["POST", "/v1/channels/:channelId/withdraw"],
   close: ["POST", "/v1/channels/:channelId/close"],
   send: ["POST", "/v1/wallet/send"],
+  withdrawPayout: ["POST", "/v1/wallet/withdraw-payout"],
   quote: ["POST", "/v1/quotes"],
   operations: ["GET", "/v1/operations"],
   operation: ["GET", "/v1/operations/:id"],
@@ -57,6 +58,7 @@ export const IDEMPOTENT: { readonly [Name in IdempotentName]: true } = {
   withdraw: true,
   close: true,
   send: true,
+  withdrawPayout: true,
   pay: true,
   makeRequest: true,
 };

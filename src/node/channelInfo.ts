@@ -27,7 +27,7 @@ export interface ChannelInfo {
   readonly challengePeriod: number;
   /** Unix seconds: when the challenge period of a unilateral close ends, while one is under way. */
   readonly closeDeadline: bigint | undefined;
-  /** What the settlement paid, once confirmed. */
+  /** What the settlement paid, once confirmed; what was refused waits at the escrow: `node.waitingPayouts()`. */
   readonly paidOut: readonly [ours: bigint, theirs: bigint] | undefined;
 }
 

@@ -36,6 +36,8 @@ import { Opener } from "./opener.ts";
 import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
 import { Overview } from "./overview.ts";
 import { PaidOnce } from "./paidOnce.ts";
+import { PayoutFetcher } from "./payouts/payoutFetcher.ts";
+import { Payouts } from "./payouts/payouts.ts";
 import { checkPeerOptions } from "./peerOptions.ts";
 import { Peers } from "./peers.ts";
 import { Quotes } from "./quotes.ts";
@@ -135,7 +137,7 @@ interface Parts {
 }
 
 async function prepare(ground: Ground): Promise<PreparedNode> {
-  const { options, crypto, keys, database } = ground;
+  const { options, crypto, keys, database, now } = ground;
   const stopping = new AbortController();
   const begun = Promise.withResolvers<void>();
   const account = accountFromKey(keys.account, crypto);
@@ -209,7 +211,9 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const checksClock = options.staleAfter !== "never";
     const servers = ground.urls.length;
     const alarms = new ChainAlarms({ context, clock, gasWallet, checksClock, servers });
+    const payouts = new Payouts(context, channels);
     const upkeep = new Upkeep({
+      payouts,
       rpc,
       recovery,
       pledges: opener.pledges,
@@ -227,13 +231,13 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const pay = (order: SpendOrder) => events.pay(order);
     const spending: SpendingGate = new SpendingGate({ context, paidOnce, load, pay }, keptSpending);
     const { lost } = integrity;
-    const { now } = ground;
     const requests = createRequests({ context, channels, host, paidOnce, gate: spending, lost, now });
     const backup = new Backup({ context, channels, integrity, mnemonic: options.mnemonic });
     parts = { channels, peers, recovery, upkeep, alarms, requests, backup };
     const planner = new SendPlanner(context, channels);
     const sender = new Sender({ context, planner, losses: () => integrity.epoch });
-    const quotes = new Quotes(context, channels, sender);
+    const fetcher = new PayoutFetcher({ context, planner, payouts });
+    const quotes = new Quotes(context, channels, sender, fetcher);
     const wallet = new Wallet(context);
     const books = new Books(context);
     const overview = new Overview({ context, channels, host, crypto: crypto.ecdsa.name });
@@ -246,9 +250,9 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       await backup.open();
       await requests.open();
     };
-    const views = { quotes, wallet, gasWallet, books, overview };
+    const views = { quotes, wallet, gasWallet, payouts, books, overview };
     const paying = { paidOnce, spending, requests: requests.requests };
-    return { context, channels, opener, sender, host, ...paying, ...views, backup, stop };
+    return { context, channels, opener, sender, fetcher, host, ...paying, ...views, backup, stop };
   });
   const abort = () => stopping.abort(options.signal!.reason);
   const start = async () => {
@@ -326,6 +330,7 @@ function followChain(ground: Ground, account: Account, parts: () => Parts) {
     fromBlock: options.escrowBlock ?? 0,
     confirmations,
     knows: (id) => parts().channels.has(id),
+    payoutsOf: account.address,
     handler: (notice) => parts().upkeep.onNotice(notice),
     onStatus: (status) => {
       if (status.kind === "reorganisation") publisher.reorganised();

@@ -32,6 +32,8 @@ export interface NodeFailureFields extends RequestRefusalFields {
   /** Wei that would be left in the account, and what disputes of the channels with money of ours could need. */
   gas_reserve_needed: { left: bigint; needed: bigint; channels: bigint };
   send_uncertain: { name: string };
+  payout_none: { token: string; account: string };
+  payout_refused: { token: string; to: string };
   spending_frozen: { since: bigint; reason: string };
   payee_forbidden: { peer: string; token: string; accessToken: string };
   budget_exceeded: { rule: string; limit: bigint; spent: bigint; amount: bigint };
@@ -88,6 +90,9 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   gas_reserve_needed: "the account would be left with too little gas for disputes; nothing was sent",
   send_uncertain:
     "the database lost data after this was asked for: it may have been sent; look at the account's transactions, and ask under a new name if not",
+  payout_none: "the escrow keeps nothing of this token for the account",
+  payout_refused:
+    "the token or the receiver refuses it again; the escrow keeps it, fetch it later or to another address",
   spending_frozen: "all spending is frozen until it is thawed by hand; nothing was sent",
   payee_forbidden: "the access token may not pay this payee or in this token; nothing was sent",
   budget_exceeded: "the access token's budget does not allow that much; nothing was sent",

@@ -33,6 +33,7 @@ export type { ChannelInfo, RivuletNode } from "./node.ts";
 export type { OpenOptions } from "./opener.ts";
 export type { NodeOptions, OpenPolicy } from "./options.ts";
 export { type Payment, PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
+export type { WaitingPayout } from "./payouts/payouts.ts";
 export type {
   CloseProgress,
   DepositProgress,

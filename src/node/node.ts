@@ -23,7 +23,16 @@ import type { FinishOptions, Opener, OpenOptions } from "./opener.ts";
 import type { Overview } from "./overview.ts";
 import type { PaidOnce } from "./paidOnce.ts";
 import { PaymentBatch, type PaymentOrder, type Receipt } from "./payment.ts";
-import { type DepositProgress, type SendProgress, unfailing, type WithdrawProgress } from "./progress.ts";
+import type { FetchOptions, PayoutFetcher } from "./payouts/payoutFetcher.ts";
+import type { FetchedPayout, PayoutOrder } from "./payouts/payoutOrder.ts";
+import type { Payouts, WaitingPayout } from "./payouts/payouts.ts";
+import {
+  type DepositProgress,
+  type PayoutProgress,
+  type SendProgress,
+  unfailing,
+  type WithdrawProgress,
+} from "./progress.ts";
 import type { Quote, QuoteOrder, Quotes } from "./quotes.ts";
 import type { Records } from "./records.ts";
 import type { Requests } from "./requests/requests.ts";
@@ -53,6 +62,8 @@ interface WithdrawOptions extends ProgressOptions<WithdrawProgress> {
   readonly onTotal?: (total: bigint) => Promise<void>;
 }
 
+type WithdrawPayoutOptions = ProgressOptions<PayoutProgress> & Pick<FetchOptions, "name" | "admit">;
+
 type SendOptions = ProgressOptions<SendProgress> & Pick<SenderOptions, "name" | "admit">;
 
 export interface NodeParts {
@@ -60,6 +71,7 @@ export interface NodeParts {
   readonly channels: Channels;
   readonly opener: Opener;
   readonly sender: Sender;
+  readonly fetcher: PayoutFetcher;
   readonly host: PeerHost;
   readonly paidOnce: PaidOnce;
   readonly spending: SpendingGate;
@@ -67,6 +79,7 @@ export interface NodeParts {
   readonly quotes: Quotes;
   readonly wallet: Wallet;
   readonly gasWallet: GasWallet;
+  readonly payouts: Payouts;
   readonly overview: Overview;
   readonly requests: Requests;
   readonly backup: Backup;
@@ -261,6 +274,26 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return this.#parts.context.chain.knows(depositIntent(channelId, name));
   }
 
+  /**
+   * Fetches all of one token that the escrow keeps for the account because its payout was refused, to the account or to
+   * the address `to`; resolves once confirmed, with the amount in base units. With a `name` it is one transaction for
+   * ever. Throws `payout_none`, `payout_refused` when it is refused again, `destination_refused`, `wallet_insufficient`,
+   * `gas_reserve_needed`, `option_invalid` when the name stands for another, or `transaction_failed`.
+   */
+  withdrawPayout(
+    { to = this.account, ...order }: Omit<PayoutOrder, "to"> & { readonly to?: Address },
+    { signal, onProgress, ...options }: WithdrawPayoutOptions = {},
+  ): Promise<FetchedPayout> {
+    const told = unfailing(onProgress);
+    const given = { ...options, signal: this.#signal(signal), onProgress: told };
+    return this.#parts.fetcher.fetch({ ...order, to }, given);
+  }
+
+  /** Whether the transaction of {@link withdrawPayout} was ever signed under this name. */
+  hasSignedPayout(name: string): Promise<boolean> {
+    return this.#parts.fetcher.knows(name);
+  }
+
   /** Withdraws `amount` from an open channel with the other side's consent; resolves once the chain paid it. */
   async withdraw(channelId: ChannelId, amount: bigint, options: WithdrawOptions = {}): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
@@ -310,6 +343,14 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
   /** Whether the account can pay for the disputes that may come. Wei. */
   gasWallet({ signal }: WaitOptions = {}): Promise<GasWalletStatus> {
     return this.#parts.gasWallet.status(this.#signal(signal));
+  }
+
+  /**
+   * What the escrow keeps for the account, by token, because a payout was refused: by a token that blocks the account, or
+   * by an account that takes no native coin. Base units, as the chain told last; asks nothing.
+   */
+  waitingPayouts(): WaitingPayout[] {
+    return this.#parts.payouts.waiting();
   }
 
   /** How the node and the chain stand to each other now; asks nothing. */

@@ -56,8 +56,18 @@ export interface SendProgress extends Omit<Waiting<"queued" | "send">, "channelI
   readonly channelId?: undefined;
 }
 
+/** `withdrawPayout`: the transaction. */
+export interface PayoutProgress extends Omit<Waiting<"withdrawPayout">, "channelId"> {
+  readonly channelId?: undefined;
+}
+
 /** What any operation of the node waits for. */
-export type OperationProgress = OpenProgress | WithdrawProgress | CloseProgress | SendProgress;
+export type OperationProgress =
+  | OpenProgress
+  | WithdrawProgress
+  | CloseProgress
+  | SendProgress
+  | PayoutProgress;
 
 /** The same listener, without its failures: a slip in what shows a wait must not end what is waited for. */
 export function unfailing<Told>(listener: (progress: Told) => void = () => {}): (progress: Told) => void {

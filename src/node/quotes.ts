@@ -18,6 +18,8 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
 import { MEASURED_GAS } from "./gasFigures.ts";
+import type { PayoutFetcher } from "./payouts/payoutFetcher.ts";
+import type { PayoutOrder } from "./payouts/payoutOrder.ts";
 import type { Sender } from "./sends/sender.ts";
 import type { SendOrder } from "./sends/sendOrder.ts";
 
@@ -27,10 +29,19 @@ export type QuoteOrder =
   | { readonly kind: "deposit"; readonly channelId: ChannelId; readonly amount: bigint }
   | { readonly kind: "withdraw"; readonly channelId: ChannelId; readonly amount: bigint }
   | ({ readonly kind: "send" } & SendOrder)
+  | ({ readonly kind: "withdrawPayout" } & PayoutOrder)
   | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
 
 export interface QuotedTransaction {
-  readonly name: "approve" | "deposit" | "withdraw" | "send" | "close" | "startClose" | "settle";
+  readonly name:
+    | "approve"
+    | "deposit"
+    | "withdraw"
+    | "send"
+    | "withdrawPayout"
+    | "close"
+    | "startClose"
+    | "settle";
   /** What it would use; simulated where the state allows it now, else as measured. */
   readonly gas: bigint;
 }
@@ -77,16 +88,18 @@ export class Quotes {
   readonly #context: NodeContext;
   readonly #channels: Channels;
   readonly #sender: Sender;
+  readonly #fetcher: PayoutFetcher;
 
-  constructor(context: NodeContext, channels: Channels, sender: Sender) {
+  constructor(context: NodeContext, channels: Channels, sender: Sender, fetcher: PayoutFetcher) {
     this.#context = context;
     this.#channels = channels;
     this.#sender = sender;
+    this.#fetcher = fetcher;
   }
 
   /**
-   * What an order would cost now; sends nothing. Throws `channel_unknown`, `channel_not_open`, for a send what it would be
-   * refused with, or `ChainError`.
+   * What an order would cost now; sends nothing. Throws `channel_unknown`, `channel_not_open`, for what leaves or
+   * comes without a channel what it would be refused with, or `ChainError`.
    */
   async quote(order: QuoteOrder, signal: AbortSignal): Promise<Quote> {
     const { transactions: planned, token, amount } = await this.#plan(order, signal);
@@ -125,6 +138,10 @@ export class Quotes {
     if (order.kind === "send") {
       const { gas, gasLimit: limit, amount } = await this.#sender.plan(order, signal);
       return { transactions: [{ name: "send", gas, limit }], token: order.token, amount };
+    }
+    if (order.kind === "withdrawPayout") {
+      const { gas, gasLimit: limit } = await this.#fetcher.plan(order, signal);
+      return { transactions: [{ name: "withdrawPayout", gas, limit }], token: ZERO_ADDRESS, amount: 0n };
     }
     const { state } = await this.#channels.load(order.channelId);
     const { channel, phase } = state.terms;

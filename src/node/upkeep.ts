@@ -7,6 +7,7 @@ import type { ChannelId } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { Payouts } from "./payouts/payouts.ts";
 import type { Pending } from "./pending.ts";
 import type { Pledges } from "./pledges.ts";
 import type { Recovery } from "./recovery.ts";
@@ -22,6 +23,7 @@ interface UpkeepInit {
   readonly recovery: Recovery;
   readonly pledges: Pledges;
   readonly pending: Pending;
+  readonly payouts: Payouts;
   readonly database: Database;
   readonly stopping: AbortController;
 }
@@ -57,7 +59,7 @@ export class Upkeep {
    * reject calls {@link abandon}.
    */
   async start(): Promise<void> {
-    const { channels, watcher, publisher, host, context, database, pledges } = this.#init;
+    const { channels, watcher, publisher, host, context, database, pledges, payouts } = this.#init;
     void context.committer.failed.then((error) => this.fail(error));
     await channels.scan();
     await context.bookJournal.begin(context.stopping);
@@ -69,6 +71,7 @@ export class Upkeep {
     this.#attend();
     await pledges.resume(channels);
     context.stopping.throwIfAborted();
+    void payouts.askAll();
     if (database.integrity.lost) this.#recover();
   }
 
@@ -105,16 +108,20 @@ export class Upkeep {
 
   /** Brings a notice to the channel it is about; resolves once what follows from it is durable. */
   async onNotice(notice: ChainNotice): Promise<void> {
-    const { channels } = this.#init;
-    if (!channels.has(notice.channelId)) return;
+    const { channels, payouts } = this.#init;
+    if ("channelId" in notice && !channels.has(notice.channelId)) return;
+    await payouts.notice(notice);
+    if (notice.kind === "payoutWithdrawn") return;
     const mailbox = await channels.load(notice.channelId);
     await mailbox.chainSide.notice(notice);
   }
 
   onChainStatus(status: WatcherStatus): void {
     const { context } = this.#init;
-    if (status.kind === "head") this.#attend();
-    else if (status.kind === "outage") this.#warnOfChain(status.failure);
+    if (status.kind === "head") {
+      this.#init.payouts.look();
+      this.#attend();
+    } else if (status.kind === "outage") this.#warnOfChain(status.failure);
     else context.log.info(status, "chain");
   }
 

@@ -81,7 +81,9 @@ describe("the escrow's binding, on Hardhat", () => {
   };
   const eventsOf = async (id: ChannelId, count: number) => {
     const seen = () =>
-      watched.notices.filter(({ channelId, stage }) => channelId === id && stage === "confirmed");
+      watched.notices.filter(
+        (notice) => "channelId" in notice && notice.channelId === id && notice.stage === "confirmed",
+      );
     await until(() => seen().length >= count, `${count} events`);
     return seen();
   };
@@ -240,7 +242,9 @@ describe("the escrow's binding, on Hardhat", () => {
     await world.rpc("evm_mine");
     await world.rpc("evm_mine");
     const stages = () =>
-      watched.notices.filter(({ channelId }) => channelId === id).map(({ stage }) => stage);
+      watched.notices
+        .filter((notice) => "channelId" in notice && notice.channelId === id)
+        .map(({ stage }) => stage);
     await until(() => stages().filter((stage) => stage === "removed").length === 2, "both are taken back");
     expect(await watched.watcher.readChannel(id, "newest", signal)).toMatchObject({
       state: { status: "none" },

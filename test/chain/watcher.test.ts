@@ -126,7 +126,9 @@ describe("the watcher", () => {
     await world.deposit(stranger.channel, 0, 1n);
     await world.deposit(channel, 0, 1n);
     await settled(watched);
-    expect(new Set(watched.notices.map(({ channelId }) => channelId))).toEqual(new Set([id]));
+    expect(new Set(watched.notices.map((notice) => "channelId" in notice && notice.channelId))).toEqual(
+      new Set([id]),
+    );
   });
 
   it.each([

@@ -11,12 +11,13 @@ export const booksHandlers: Handlers<"books" | "statement"> = {
   books: async (call, { node, questions }) => {
     const balances = await questions.ask("books", call, (asked) => node.books.trialBalance(asked));
     return {
-      items: balances.map(({ token, accounts, books, channels, wallet, balanced }) => ({
+      items: balances.map(({ token, accounts, books, channels, wallet, escrow, balanced }) => ({
         token,
         accounts: accounts.map(({ account, balance }) => ({ account, balance: `${balance}` })),
         books: `${books}`,
         channels: `${channels}`,
         ...(wallet !== undefined && { wallet: `${wallet}` }),
+        escrow: `${escrow}`,
         balanced,
       })),
     };

@@ -9,7 +9,15 @@ import type { Channel } from "../schema/channel.ts";
 /** Channels looked at for one page, whatever of them it shows: a page may be short and go on. */
 const MAX_READ = 5_000;
 
-type Names = "channels" | "channel" | "openChannel" | "deposit" | "withdraw" | "close" | "send";
+type Names =
+  | "channels"
+  | "channel"
+  | "openChannel"
+  | "deposit"
+  | "withdraw"
+  | "close"
+  | "send"
+  | "withdrawPayout";
 
 export const channelsHandlers: Handlers<Names> = {
   channels: async ({ query, signal }, { node }) => {
@@ -63,6 +71,12 @@ export const channelsHandlers: Handlers<Names> = {
     const { amount, force } = body;
     const [to, token] = [body.to as Address, body.token as Address];
     return started({ kind: "send", to, token, amount, force }, caller, idempotencyKey, operations);
+  },
+
+  withdrawPayout: async ({ body, caller, idempotencyKey }, { node, operations }) => {
+    const { force, token, to = node.account } = body;
+    const order = { kind: "withdrawPayout", token: token as Address, to: to as Address, force } as const;
+    return started(order, caller, idempotencyKey, operations);
   },
 };
 

@@ -48,11 +48,18 @@ async function statusOf(api: ApiContext, call: Asking): Promise<NodeStatus> {
       ...(failure !== undefined && { failure }),
     },
     gasWallet,
+    payouts: node
+      .waitingPayouts()
+      .slice(0, MAX_PAYOUTS)
+      .map(({ token, amount }) => ({ token, amount: `${amount}` })),
     peers: { connected: overview.connectedPeers, known: known.length },
     channels: { total: opening + open + closing + settled, open, opening, closing, settled },
     ...(frozen !== undefined && { frozen: { since: frozen.since, reason: frozen.reason } }),
   };
 }
+
+/** Whoever makes a token that refuses its payouts must not fill the status with it. */
+const MAX_PAYOUTS = 100;
 
 /** How long the chain's server may keep a status waiting: it is asked most when something is wrong. */
 const GAS_PATIENCE_MS = 2_000;

@@ -9,7 +9,7 @@ export const quotesHandlers: Handlers<"quote"> = {
   quote: async ({ body, caller, signal }, { node, questions }) => {
     const key = `quote/${JSON.stringify(Object.entries(body).sort())}`;
     const told = await questions.ask(key, { caller, signal }, (asked) =>
-      node.quote(orderOf(body), { signal: asked }),
+      node.quote(orderOf(body, node.account), { signal: asked }),
     );
     return {
       transactions: told.transactions.map(({ name, gas }) => ({ name, gas: `${gas}` })),
@@ -25,13 +25,17 @@ export const quotesHandlers: Handlers<"quote"> = {
   },
 };
 
-function orderOf(body: z.output<typeof QuoteBody>): QuoteOrder {
+function orderOf(body: z.output<typeof QuoteBody>, account: Address): QuoteOrder {
   if (body.kind === "open") {
     return { kind: "open", token: body.token as Address, amount: BigInt(body.amount) };
   }
   if (body.kind === "send") {
     const [to, token] = [body.to as Address, body.token as Address];
     return { kind: "send", ...sendOrderOf({ ...body, to, token }) };
+  }
+  if (body.kind === "withdrawPayout") {
+    const [token, to] = [body.token as Address, (body.to ?? account) as Address];
+    return { kind: "withdrawPayout", token, to, force: body.force };
   }
   const channelId = body.channelId as ChannelId;
   if (body.kind === "close") return { kind: "close", channelId, manner: body.manner };

@@ -11,6 +11,8 @@ export const TrialBalance = z
     channels: Amount,
     /** Absent: the token's contract does not tell. */
     wallet: Amount.optional(),
+    /** What the escrow keeps for the account because a payout was refused. */
+    escrow: Amount,
     balanced: z.boolean(),
   })
   .meta({ id: "TrialBalance" });

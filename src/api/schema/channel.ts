@@ -21,7 +21,7 @@ export const Channel = z
     received: Amount,
     deposits: Sides,
     withdrawn: Sides,
-    /** What the settlement paid, once confirmed. */
+    /** What the settlement paid, once confirmed; what was refused waits at the escrow, see the node's `payouts`. */
     paidOut: Sides.optional(),
     challengePeriod: z.int(),
     /** Unix seconds; while a unilateral close is under way. */
@@ -59,12 +59,22 @@ export const SendBody = z.object({
   force: z.boolean().default(false),
 });
 
+export const WithdrawPayoutBody = z.object({
+  /** The zero address: the native coin. */
+  token: Address,
+  /** The node's account where absent. */
+  to: Destination.optional(),
+  /** Leave less in the account than disputes of channels may need. */
+  force: z.boolean().default(false),
+});
+
 export const QuoteBody = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount }),
   z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("close"), channelId: ChannelId, manner: Manner }),
   SendBody.extend({ kind: z.literal("send") }),
+  WithdrawPayoutBody.extend({ kind: z.literal("withdrawPayout") }),
 ]);
 
 /** What transactions would cost now, before any is sent. */

@@ -30,6 +30,8 @@ export const NodeStatus = z
     }),
     /** What pays for gas. `enough` is whether it covers answering a dispute at today's price. */
     gasWallet: z.object({ balance: Amount, needed: Amount, enough: z.boolean() }),
+    /** What the escrow keeps for the account because its payout was refused, the first hundred tokens. */
+    payouts: z.array(z.object({ token: Address, amount: Amount })),
     peers: z.object({ connected: z.int(), known: z.int() }),
     channels: z.object({
       total: z.int(),

@@ -16,21 +16,21 @@ export const OperationStep = z.object({
 });
 
 /**
- * Something that waits for the chain: opening, depositing, withdrawing, closing, sending. It goes on whether or not anybody
+ * Something that waits for the chain: opening, depositing, withdrawing, closing, sending, fetching a payout. It goes on whether or not anybody
  * asks. `interrupted`: the node was stopped in the middle; the same idempotency key takes it up again.
  */
 export const Operation = z
   .object({
     operationId: z.string(),
-    kind: z.enum(["open", "deposit", "withdraw", "close", "send"]),
+    kind: z.enum(["open", "deposit", "withdraw", "close", "send", "withdrawPayout"]),
     state: z.enum(["running", "succeeded", "failed", "interrupted"]),
     channelId: ChannelId.optional(),
-    /** Of a send of everything: once it is known. */
+    /** Of a send of everything and of a fetched payout: once it is known. */
     amount: Amount.optional(),
-    /** Of a send. */
+    /** Of a send and of a fetched payout. */
     token: Address.optional(),
     to: Address.optional(),
-    /** The confirmed transaction of a send. */
+    /** The confirmed transaction of a send, or of fetching a payout. */
     transaction: z.string().optional(),
     createdAt: UnixSeconds,
     updatedAt: UnixSeconds,

@@ -11,6 +11,7 @@ import {
   QuoteBody,
   SendBody,
   WithdrawBody,
+  WithdrawPayoutBody,
 } from "./channel.ts";
 import { Address, ChannelId, Nonce, PageQuery, page } from "./common.ts";
 import { EventsQuery } from "./event.ts";
@@ -154,6 +155,16 @@ export const ROUTES = {
     summary: "Send money of the account to an address",
     scope: "admin",
     body: SendBody,
+    idempotent: true,
+    status: 202,
+    response: Operation,
+  },
+  withdrawPayout: {
+    method: "POST",
+    path: "/v1/wallet/withdraw-payout",
+    summary: "Fetch what the escrow keeps for the account because its payout was refused",
+    scope: "admin",
+    body: WithdrawPayoutBody,
     idempotent: true,
     status: 202,
     response: Operation,

@@ -154,6 +154,12 @@ async function node(shell: Shell): Promise<Check[]> {
             detail: `${status.peers.connected} connected of ${status.peers.known} known`,
           }
         : { name: "peers", state: "warn", detail: "none connected", action: "`rivulet peers` says why." },
+      ...status.payouts.map(({ token, amount }) => ({
+        name: "payout",
+        state: "warn" as const,
+        detail: `the escrow keeps ${amount} base units of ${token} that were refused when they were paid out`,
+        action: `\`rivulet withdraw-payout ${token}\` fetches them, with --to to another address.`,
+      })),
       ...recoveryOf((await client.recovery({ signal })).recovery),
       ...(status.frozen === undefined
         ? []

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { NodeStatus } from "../../client/index.ts";
 import { formatUnits } from "../amounts.ts";
 import type { Run } from "../run.ts";
+import type { Shell } from "../shell.ts";
 import { short, spanText, timeText } from "../text.ts";
 
 export function registerStatus(program: Command, run: Run): void {
@@ -13,6 +14,7 @@ export function registerStatus(program: Command, run: Run): void {
       run(async (shell) => {
         const status = await (await shell.client()).status();
         const { chain, channels, peers, gasWallet, frozen } = status;
+        const payouts = await payoutTexts(shell, status);
         const age =
           chain.block < 0 ? "no block yet" : `block ${chain.block}, ${spanText(chain.lagSeconds)} old`;
         const state = status.waitsFor === undefined ? status.state : `starting, waits for ${status.waitsFor}`;
@@ -28,6 +30,7 @@ export function registerStatus(program: Command, run: Run): void {
             ],
             ["escrow", status.escrow],
             ["gas wallet", isUnknown(gasWallet) ? "unknown: the chain does not answer" : gasText(status)],
+            ...payouts.map((text, at) => [at === 0 ? "payouts" : "", text] as const),
             ["peers", `${peers.connected} connected, ${peers.known} known`],
             [
               "channels",
@@ -46,6 +49,16 @@ export function registerStatus(program: Command, run: Run): void {
     .description("stop the running node; nothing is cut off in the middle")
     .addHelpText("after", "\nExample:\n  $ rivulet stop\n")
     .action(run(async (shell) => shell.result(await (await shell.client()).stop(), "stopping")));
+}
+
+/** What waits at the escrow, token by token. */
+async function payoutTexts(shell: Shell, { payouts }: NodeStatus): Promise<string[]> {
+  if (payouts.length === 0) return [];
+  const tokens = await shell.tokens();
+  const shown = payouts.map(async ({ token, amount }) => {
+    return `REFUSED: the escrow keeps ${await tokens.show(amount, token)}; see \`rivulet withdraw-payout\``;
+  });
+  return Promise.all(shown);
 }
 
 /** What the chain did not tell is all zeros: a transaction's gas is never free. */

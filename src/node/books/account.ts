@@ -1,3 +1,4 @@
+import type { Address } from "../../protocol/index.ts";
 import type { MovementKind } from "./movement.ts";
 
 /**
@@ -8,6 +9,7 @@ import type { MovementKind } from "./movement.ts";
  * |---|---|
  * | `assets:channels` | our money in channels |
  * | `assets:wallet` | what the node's account holds outside of channels |
+ * | `assets:escrow` | what the escrow keeps for the node's account because a payout was refused |
  * | `income:received`, `expenses:sent` | payments, refunds of either direction included |
  * | `expenses:gas` | gas of the account's own transactions, in the native coin |
  * | `equity:settlement` | what a settlement paid less than the channel's balance (debit) or more (credit) |
@@ -17,6 +19,7 @@ import type { MovementKind } from "./movement.ts";
 export type Account =
   | "assets:channels"
   | "assets:wallet"
+  | "assets:escrow"
   | "income:received"
   | "expenses:sent"
   | "expenses:gas"
@@ -27,6 +30,7 @@ export type Account =
 export const ACCOUNTS: readonly Account[] = [
   "assets:channels",
   "assets:wallet",
+  "assets:escrow",
   "income:received",
   "expenses:sent",
   "expenses:gas",
@@ -36,7 +40,16 @@ export const ACCOUNTS: readonly Account[] = [
 ];
 
 /** What moves money between two accounts. */
-export type TransferKind = Exclude<MovementKind, "settlement"> | "sent" | "received" | "gas" | "drawing";
+export type TransferKind =
+  | Exclude<MovementKind, "settlement">
+  | "sent"
+  | "received"
+  | "gas"
+  | "drawing"
+  | PayoutTransfer;
+
+/** A withdrawal or a settlement posts what it pays to the wallet; what was refused goes on to the escrow. */
+export type PayoutTransfer = "credited" | "fetched" | "fetchedElsewhere";
 
 /** From credit to debit. */
 const TRANSFERS: Readonly<Record<TransferKind, { readonly debit: Account; readonly credit: Account }>> = {
@@ -46,10 +59,22 @@ const TRANSFERS: Readonly<Record<TransferKind, { readonly debit: Account; readon
   received: { debit: "assets:channels", credit: "income:received" },
   gas: { debit: "expenses:gas", credit: "assets:wallet" },
   drawing: { debit: "equity:drawings", credit: "assets:wallet" },
+  credited: { debit: "assets:escrow", credit: "assets:wallet" },
+  fetched: { debit: "assets:wallet", credit: "assets:escrow" },
+  fetchedElsewhere: { debit: "equity:drawings", credit: "assets:escrow" },
 };
 
 export function accountsOf(kind: TransferKind): { readonly debit: Account; readonly credit: Account } {
   return TRANSFERS[kind];
+}
+
+/** Which accounts a payout moves between; `account` is the node's own. */
+export function payoutTransfer(
+  moved: { readonly kind: "credited" } | { readonly kind: "fetched"; readonly to: Address },
+  account: Address,
+): PayoutTransfer {
+  if (moved.kind === "credited") return "credited";
+  return moved.to === account ? "fetched" : "fetchedElsewhere";
 }
 
 /** One token's books: every posting is made twice, so that the accounts always sum to zero. */

@@ -3,7 +3,7 @@ import { type Address, type ChannelState, channelIdFromBytes, ZERO_ADDRESS } fro
 import { decodeChannelState } from "../../store/channelRecord.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import type { NodeContext } from "../context.ts";
-import { type Account, TokenBooks } from "./account.ts";
+import { type Account, payoutTransfer, TokenBooks } from "./account.ts";
 import { csvStatement } from "./csvStatement.ts";
 import type { BookJournal } from "./journal.ts";
 import { jsonStatement } from "./jsonStatement.ts";
@@ -26,6 +26,8 @@ export interface TrialBalance {
   readonly channels: bigint;
   /** What the account holds at the newest block; undefined where the token's contract does not tell. */
   readonly wallet: bigint | undefined;
+  /** What the escrow keeps for the account at the newest block because a payout was refused. */
+  readonly escrow: bigint;
   /** The accounts sum to zero, and the books' channels are the ledger's. */
   readonly balanced: boolean;
 }
@@ -95,6 +97,10 @@ export class Books {
     for await (const { token, amount } of this.journal.drawings(ALL_TIME, signal)) {
       entry(books, token, () => new TokenBooks()).transfer("drawing", amount);
     }
+    for await (const moved of this.journal.payouts.list(ALL_TIME, signal)) {
+      const of = entry(books, moved.token, () => new TokenBooks());
+      of.transfer(payoutTransfer(moved, this.#context.account), moved.amount);
+    }
     const balances: TrialBalance[] = [];
     for (const [token, of] of books) {
       balances.push(await this.#balance(token, of, held.get(token) ?? 0n, signal));
@@ -108,6 +114,10 @@ export class Books {
     channels: bigint,
     signal: AbortSignal | undefined,
   ): Promise<TrialBalance> {
+    const { escrow: contract, account, stopping } = this.#context;
+    const escrow = await contract.payoutOf(token, account, "latest", { signal: signal ?? stopping });
+    // The journal knows what is confirmed, and nothing from before it was kept.
+    of.move("assets:escrow", "assets:wallet", escrow - of.balance("assets:escrow"));
     const wallet = await this.#wallet(token, signal);
     // What came and went by other ways is known only from what the chain shows in the end.
     const known = wallet ?? of.balance("assets:wallet");
@@ -115,9 +125,10 @@ export class Books {
     return {
       token,
       accounts: of.balances(),
-      books: of.balance("assets:channels") + of.balance("assets:wallet"),
+      books: of.balance("assets:channels") + of.balance("assets:wallet") + of.balance("assets:escrow"),
       channels,
       wallet,
+      escrow,
       balanced: of.sum === 0n && of.balance("assets:channels") === channels,
     };
   }

@@ -1,7 +1,7 @@
-import { otherSide, signerOf, ZERO_ADDRESS } from "../../protocol/index.ts";
-import { type Account, accountsOf } from "./account.ts";
+import { type Address, otherSide, signerOf, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { type Account, accountsOf, payoutTransfer } from "./account.ts";
 import { gathered } from "./gather.ts";
-import { type ChannelRecord, channelOf, type StatementRecord } from "./statementRecord.ts";
+import { type ChannelRecord, channelOf, type PayoutRecord, type StatementRecord } from "./statementRecord.ts";
 
 const COLUMNS = [
   "time",
@@ -34,12 +34,21 @@ export function csvStatement(records: AsyncIterable<StatementRecord>): AsyncGene
 async function* lines(records: AsyncIterable<StatementRecord>): AsyncGenerator<string> {
   yield `${COLUMNS.join(",")}\r\n`;
   let channel: ChannelRecord | undefined;
+  let account: Address | undefined;
   for await (const record of records) {
+    if (record.type === "node") account = record.account;
     if (record.type === "channel") channel = record;
-    for (const row of rowsOf(record, channel)) {
+    for (const row of record.type === "payout" ? [payoutRow(record, account!)] : rowsOf(record, channel)) {
       yield `${COLUMNS.map((column) => cell(row[column] ?? "")).join(",")}\r\n`;
     }
   }
+}
+
+function payoutRow(record: PayoutRecord, account: Address): Row {
+  const { kind, time, token, amount, transaction } = record;
+  const whose = kind === "credited" ? { channel: record.channelId } : { peer: record.to };
+  const accounts = accountsOf(payoutTransfer(record, account));
+  return { time: timeText(time), kind, token, ...accounts, amount, ...whose, transaction };
 }
 
 function* rowsOf(record: StatementRecord, channel: ChannelRecord | undefined): Generator<Row> {

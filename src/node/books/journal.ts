@@ -20,6 +20,7 @@ import {
   type MovementKind,
   movementsBetween,
 } from "./movement.ts";
+import { PayoutJournal } from "./payoutJournal.ts";
 
 const MOVEMENTS = "movement";
 const GAS = "gas";
@@ -70,11 +71,14 @@ export interface Period {
  * Movements are derived from a channel's states and written in the very batch that makes the new state true.
  */
 export class BookJournal {
+  /** What the escrow kept for us, and what was fetched from there. */
+  readonly payouts: PayoutJournal;
   readonly #records: Records;
   readonly #store: StoreReader;
   readonly #committer: GroupCommit;
 
   constructor(records: Records, store: StoreReader, committer: GroupCommit) {
+    this.payouts = new PayoutJournal(records);
     this.#records = records;
     this.#store = store;
     this.#committer = committer;

@@ -35,6 +35,20 @@ export interface Drawing {
   readonly amount: bigint;
 }
 
+/**
+ * A payout that its receiver or its token refused, so that the escrow keeps it (`credited`), or that was fetched from
+ * there, by whom ever; confirmed, base units.
+ */
+export type PayoutMoved = {
+  readonly time: number;
+  readonly hash: Hex;
+  readonly token: Address;
+  readonly amount: bigint;
+} & (
+  | { readonly kind: "credited"; readonly channelId: ChannelId }
+  | { readonly kind: "fetched"; readonly to: Address }
+);
+
 /** Running totals of what the chain moved of one side's money. */
 export interface ChainTotals {
   readonly deposit: bigint;

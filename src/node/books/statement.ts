@@ -19,6 +19,7 @@ import type {
   DrawingRecord,
   NodeRecord,
   PaymentLine,
+  PayoutRecord,
   Position,
   ProofRecord,
   Standing,
@@ -83,7 +84,10 @@ export async function* statementRecords(init: StatementInit): AsyncGenerator<Sta
       yield { type: "gas", time, transaction: hash, intent, amount: `${amount}` };
     }
   }
-  if (filter.peer === undefined) yield* drawingRecords(books, filter, period, totals, signal);
+  if (filter.peer === undefined) {
+    yield* drawingRecords(books, filter, period, totals, signal);
+    yield* payoutRecords(books, filter, period, totals, signal);
+  }
   yield* totals.records();
 }
 
@@ -98,6 +102,20 @@ async function* drawingRecords(
     if (filter.token !== undefined && filter.token !== token) continue;
     totals.of(token).drawn += amount;
     yield { type: "drawing", time, transaction: hash, token, to, amount: `${amount}` };
+  }
+}
+
+async function* payoutRecords(
+  books: Books,
+  filter: StatementFilter,
+  period: Period,
+  totals: TotalsByToken,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<PayoutRecord> {
+  for await (const { hash, amount, ...moved } of books.journal.payouts.list(period, signal)) {
+    if (filter.token !== undefined && filter.token !== moved.token) continue;
+    totals.of(moved.token)[moved.kind] += amount;
+    yield { type: "payout", ...moved, transaction: hash, amount: `${amount}` };
   }
 }
 

@@ -127,6 +127,21 @@ export interface DrawingRecord {
   readonly amount: string;
 }
 
+/**
+ * Money that a withdrawal or a settlement owed the account and its token or the account refused, so that the escrow
+ * keeps it (`credited`), or that was fetched from there (`fetched`).
+ */
+export type PayoutRecord = {
+  readonly type: "payout";
+  readonly time: number;
+  readonly transaction: Hex;
+  readonly token: Address;
+  readonly amount: string;
+} & (
+  | { readonly kind: "credited"; readonly channelId: ChannelId }
+  | { readonly kind: "fetched"; readonly to: Address }
+);
+
 /** Sums of the listed records, per token. */
 export interface TotalsRecord {
   readonly type: "totals";
@@ -145,6 +160,9 @@ export interface TotalsRecord {
   readonly gas: string;
   /** What was sent out of the account; absent where nothing was. */
   readonly drawn?: string;
+  /** What the escrow kept, and what was fetched from there; absent where nothing was. */
+  readonly credited?: string;
+  readonly fetched?: string;
 }
 
 /** Seals all lines before it. Always last. */
@@ -166,6 +184,7 @@ export type StatementRecord =
   | ChannelEndRecord
   | GasRecord
   | DrawingRecord
+  | PayoutRecord
   | TotalsRecord
   | EndRecord;
 

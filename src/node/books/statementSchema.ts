@@ -44,6 +44,8 @@ const payment = z.strictObject({
   label: label.optional(),
 });
 
+const payout = { type: z.literal("payout"), time, transaction: bytes32, token: address, amount: unsigned };
+
 export const StatementRecordSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("node"),
@@ -107,6 +109,10 @@ export const StatementRecordSchema = z.discriminatedUnion("type", [
     to: address,
     amount: unsigned,
   }),
+  z.discriminatedUnion("kind", [
+    z.strictObject({ ...payout, kind: z.literal("credited"), channelId }),
+    z.strictObject({ ...payout, kind: z.literal("fetched"), to: address }),
+  ]),
   z.strictObject({
     type: z.literal("totals"),
     token: address,
@@ -121,6 +127,8 @@ export const StatementRecordSchema = z.discriminatedUnion("type", [
     closing: signed,
     gas: unsigned,
     drawn: unsigned.optional(),
+    credited: unsigned.optional(),
+    fetched: unsigned.optional(),
   }),
   z.strictObject({
     type: z.literal("end"),

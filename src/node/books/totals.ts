@@ -15,6 +15,8 @@ export class Totals {
   closing = 0n;
   gas = 0n;
   drawn = 0n;
+  credited = 0n;
+  fetched = 0n;
 
   constructor(token: Address) {
     this.token = token;
@@ -35,6 +37,8 @@ export class Totals {
       closing: `${this.closing}`,
       gas: `${this.gas}`,
       ...(this.drawn !== 0n && { drawn: `${this.drawn}` }),
+      ...(this.credited !== 0n && { credited: `${this.credited}` }),
+      ...(this.fetched !== 0n && { fetched: `${this.fetched}` }),
     };
   }
 }

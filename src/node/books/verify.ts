@@ -160,6 +160,9 @@ class StatementCheck {
       case "drawing":
         this.#totals.of(record.token).drawn += BigInt(record.amount);
         return;
+      case "payout":
+        this.#totals.of(record.token)[record.kind] += BigInt(record.amount);
+        return;
       case "totals":
         this.#told.push(record);
         return;

@@ -8,6 +8,7 @@ import type { Channels } from "../channels.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError, transactionFailed } from "../error.ts";
 import { disputeCost } from "../gasWallet.ts";
+import { fetchCall, fetchFailed, type PayoutOrder } from "../payouts/payoutOrder.ts";
 import { type SendOrder, transferCall } from "./sendOrder.ts";
 
 /** What an order comes to. */
@@ -43,8 +44,41 @@ export class SendPlanner {
     return order.token === ZERO_ADDRESS ? this.#native(order, signal) : this.#token(order, signal);
   }
 
-  #refuseDestination({ to, token }: SendOrder): void {
+  /**
+   * What fetching a waiting payout would take. Throws as {@link plan} does, `payout_none` when nothing waits, and
+   * `payout_refused` when it would be refused again.
+   */
+  async planFetch(order: PayoutOrder, signal: AbortSignal): Promise<SendPlan> {
     const { escrow, account } = this.#context;
+    const { token, to, force } = order;
+    this.#refuseLoss(order);
+    const amount = await escrow.payoutOf(token, account, "latest", { signal });
+    if (amount === 0n) throw new NodeError({ code: "payout_none", fields: { token, account } });
+    const simulated = await simulate(account, fetchCall(order, account, escrow), this.#context.chain.eth, {
+      signal,
+    });
+    if (!simulated.ok) throw fetchFailed(order, simulated);
+    const { gas, gasLimit } = simulated;
+    const cost = await this.#cost(gasLimit, signal);
+    const coins = await this.#coins(signal);
+    const reserve = force === true ? NO_RESERVE : await this.#reserve(signal);
+    // Fetched into the account, native coin makes up for its gas.
+    const coming = token === ZERO_ADDRESS && to === account ? amount : 0n;
+    if (coins < cost) throw insufficient(ZERO_ADDRESS, coins, cost);
+    this.#checkCoins(coins + coming, cost, reserve);
+    return { amount, gas, gasLimit };
+  }
+
+  #refuseDestination(order: SendOrder): void {
+    const { to } = order;
+    const reason = "it is this node's own account";
+    if (to === this.#context.account)
+      throw new NodeError({ code: "destination_refused", fields: { to, reason } });
+    this.#refuseLoss(order);
+  }
+
+  #refuseLoss({ to, token }: Pick<SendOrder, "to" | "token">): void {
+    const { escrow } = this.#context;
     const reasons: readonly [boolean, string][] = [
       [to === ZERO_ADDRESS, "nobody has the zero address"],
       [
@@ -52,7 +86,6 @@ export class SendPlanner {
         "the escrow gives nothing back that was sent to it; deposit into a channel instead",
       ],
       [to === token, "a token's own contract gives nothing back"],
-      [to === account, "it is this node's own account"],
     ];
     for (const [applies, reason] of reasons) {
       if (applies) throw new NodeError({ code: "destination_refused", fields: { to, reason } });
@@ -115,8 +148,15 @@ export class SendPlanner {
     const simulated = await simulate(account, call, chain.eth, { signal });
     if (!simulated.ok) throw transactionFailed("send", simulated);
     const { gas, gasLimit } = simulated;
-    const { maxFee } = firstFees(chain.fees, await chain.market(signal), ceilingAt(chain.fees, undefined));
-    return { gas, gasLimit, cost: gasLimit * maxFee };
+    return { gas, gasLimit, cost: await this.#cost(gasLimit, signal) };
+  }
+
+  /** Wei: what a transaction may cost at most, as the publisher would begin. */
+  async #cost(gasLimit: bigint, signal: AbortSignal): Promise<bigint> {
+    const { chain } = this.#context;
+    return (
+      gasLimit * firstFees(chain.fees, await chain.market(signal), ceilingAt(chain.fees, undefined)).maxFee
+    );
   }
 
   /** One dispute for every channel with money of ours. */

@@ -7,6 +7,7 @@ import type { Admitted } from "../limits/held.ts";
 import type { SendProgress } from "../progress.ts";
 import { intentOf, SENDS, type SendOrder, type Sent, type StoredSend, transferCall } from "./sendOrder.ts";
 import type { SendPlan, SendPlanner } from "./sendPlan.ts";
+import { submitHeld } from "./submitHeld.ts";
 
 export interface SendOptions {
   readonly signal: AbortSignal;
@@ -126,26 +127,8 @@ export class Sender {
       if (progress.stage === "mined" || progress.stage === "confirmed") leave();
       onProgress({ step: "send", progress });
     };
-    let refusal: unknown;
-    const mayLeave = () => {
-      try {
-        held?.assertStillAllowed();
-        return true;
-      } catch (error) {
-        refusal = error;
-        return false;
-      }
-    };
-    const options = { signal: stopping, onProgress: told, mayLeave };
-    return chain
-      .submit({ id: intentOf(name), ...call }, options)
-      .then((outcome) => {
-        // Every such end is one without effect.
-        if (!outcome.ok) held?.release();
-        if (refusal !== undefined) throw refusal;
-        return outcome;
-      })
-      .finally(leave);
+    const options = { signal: stopping, onProgress: told };
+    return submitHeld(chain, { id: intentOf(name), ...call }, held, options).finally(leave);
   }
 }
 
