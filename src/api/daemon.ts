@@ -132,7 +132,8 @@ async function assemble(
 ): Promise<Assembled> {
   const { records, spending } = node;
   const accessTokens = await AccessTokens.open({ records, onForgotten: (id) => spending.forget(id) });
-  const adminToken = await accessTokens.ensureAdmin(adminTokenFile ?? join(directory, "..", "admin.token"));
+  const file = adminTokenFile ?? join(directory, "..", "admin.token");
+  const adminToken = await accessTokens.ensureAdmin(file, node.backup.losses);
   const limits = { ...DEFAULT_LIMITS, ...api.limits };
   let daemon: Daemon | undefined;
   const isStopping = () => node.stopping.aborted || daemon?.isStopping === true;

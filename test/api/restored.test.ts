@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Daemon, startDaemon } from "../../src/api/daemon.ts";
@@ -37,12 +36,10 @@ async function* streamed(pieces: readonly Uint8Array[]) {
   yield* pieces;
 }
 
-/** The node again as it was in a backup, with its owner's token. */
-async function restored({ options, daemon }: TestDaemon, pieces: readonly Uint8Array[]): Promise<Daemon> {
+/** The node again as it was in a backup. */
+async function restored({ options }: TestDaemon, pieces: readonly Uint8Array[]): Promise<Daemon> {
   const file = streamed(pieces);
   const directory = join(options.directory, "..", "restored", "database");
-  await mkdir(join(directory, ".."));
-  await writeFile(join(directory, "..", "admin.token"), daemon.adminToken);
   await restoreBackup({ file, password: "of the file", directory, oldNodeIsGone: true });
   return startDaemon({ node: { ...options, directory }, api: { port: 0 }, version: "1.2.3" });
 }
@@ -110,5 +107,33 @@ it("what a backup shows under way, and the old machine has done since, is not do
     () => callDaemon(daemon, `/v1/operations/${again.body.operationId}`),
     ({ body }) => body.state === "succeeded",
   );
+  await daemon.stop();
+}, 60_000);
+
+it("secrets with admin open nothing after a restore: one that was revoked since would thaw and send", async () => {
+  const alice = await world.daemon();
+  const make = async (token: string, scope: string) => {
+    const { body } = await alice.call("/v1/access-tokens", { body: { name: scope, scopes: [scope] }, token });
+    return body as { id: string; secret: string };
+  };
+  const owners = alice.daemon.adminToken;
+  const stolen = await make(owners, "admin");
+  const reader = await make(stolen.secret, "read");
+  const pieces = await backupOf(alice.daemon);
+  await alice.call(`/v1/access-tokens/${stolen.id}`, { method: "DELETE" });
+  await alice.daemon.stop();
+
+  const daemon = await restored(alice, pieces);
+  const statusFor = async (path: string, token: string, method = "POST") =>
+    (await callDaemon(daemon, path, { method, token })).status;
+  expect(daemon.node.spending.frozen?.reason).toContain("restored");
+  for (const secret of [stolen.secret, owners]) expect(await statusFor("/v1/unfreeze", secret)).toBe(401);
+  // What was made from it goes on, and is the owner's to end.
+  expect(await statusFor("/v1/node", reader.secret, "GET")).toBe(200);
+  expect(await statusFor(`/v1/access-tokens/${stolen.id}`, daemon.adminToken, "DELETE")).toBe(204);
+  expect(await statusFor("/v1/node", reader.secret, "GET")).toBe(401);
+  const { body } = await callDaemon(daemon, "/v1/access-tokens");
+  expect(body.items.map(({ name }: { name: string }) => name).sort()).toEqual(["admin", "admin", "read"]);
+  expect(await statusFor("/v1/unfreeze", daemon.adminToken)).toBe(204);
   await daemon.stop();
 }, 60_000);

@@ -33,7 +33,8 @@ interface TokenParts {
 /** One access token in memory. It ends with any it was made from. */
 export class AccessToken {
   readonly id: string;
-  readonly hash: string;
+  /** Of its secret; empty: no secret opens it. */
+  hash: string;
   readonly grant: Grant;
   readonly parent: AccessToken | undefined;
   readonly createdAt: number;

@@ -11,6 +11,8 @@ import { excessOver, flawOf, type Grant } from "./grant.ts";
 import { TokenTree } from "./tokenTree.ts";
 
 const NAMESPACE = "access-token";
+/** How many losses the database had had when secrets were last looked at. */
+const LOSSES = { namespace: "access-token-losses", key: "newest" } as const;
 const PREFIX = "rvk_";
 const SECRET_BYTES = 32;
 const SECRET = /^rvk_[A-Za-z0-9_-]{43}$/;
@@ -133,18 +135,50 @@ export class AccessTokens implements Authorizer {
 
   /**
    * Sees to it that `path` holds the secret of a live admin token, and returns that. A secret that is there and was
-   * never a token becomes one; otherwise a new one is written, which only the owner may read.
+   * never a token becomes one; otherwise a new one is written, which only the owner may read. `losses`: how many the
+   * database has had; after another one no other secret with `admin` opens anything.
    */
-  async ensureAdmin(path: string): Promise<string> {
+  async ensureAdmin(path: string, losses = 0): Promise<string> {
     const found = await readSecret(path);
+    await this.#disarm(losses, found);
     if (found !== undefined && SECRET.test(found)) {
       const token = this.#tree.byHash(hashOf(found));
       if (token === undefined) return (await this.#make(ADMIN, undefined, found)).secret;
       if (token.isAdmin && token.endedAt(this.#seconds()) === undefined) return found;
     }
-    const { secret } = await this.#make(ADMIN, undefined);
+    const { secret } = (await this.#rearm()) ?? (await this.#make(ADMIN, undefined));
     await writeSecret(path, secret);
     return secret;
+  }
+
+  /**
+   * After a restore what was revoked since the backup lives again, and with `admin` it could thaw what is frozen for it.
+   * So no secret opens these any more, but for the one in the owner's file; what was made from them goes on.
+   */
+  async #disarm(losses: number, kept: string | undefined): Promise<void> {
+    const { namespace, key } = LOSSES;
+    if (((await this.#records.get<number>(namespace, key)) ?? 0) === losses) return;
+    const own = kept === undefined ? undefined : hashOf(kept);
+    for (const token of this.#tree.all()) {
+      if (!token.isAdmin || token.hash === own) continue;
+      this.#tree.rehash(token, "");
+      await this.#write(token, true);
+    }
+    await this.#records.put(namespace, key, losses, { sync: true });
+  }
+
+  /** Gives the owner's token that no secret opens a new one: it stays the same, and its Idempotency-Keys with it. */
+  async #rearm(): Promise<{ readonly secret: string } | undefined> {
+    const isOwners = ({ hash, parent, isAdmin }: AccessToken) =>
+      hash === "" && parent === undefined && isAdmin;
+    const [token] = [...this.#tree.all()]
+      .filter((one) => isOwners(one) && one.endedAt(this.#seconds()) === undefined)
+      .sort((a, b) => b.createdAt - a.createdAt);
+    if (token === undefined) return undefined;
+    const secret = newSecret();
+    this.#tree.rehash(token, hashOf(secret));
+    await this.#write(token, true);
+    return { secret };
   }
 
   /** Writes when tokens were last used; not synced, since nothing depends on it. */
@@ -168,7 +202,7 @@ export class AccessTokens implements Authorizer {
   }
 
   async #make(grant: Grant, parent: AccessToken | undefined, given?: string) {
-    const secret = given ?? `${PREFIX}${randomBytes(SECRET_BYTES).toString("base64url")}`;
+    const secret = given ?? newSecret();
     const id = randomBytes(9).toString("base64url");
     const createdAt = this.#seconds();
     const token = new AccessToken({ id, hash: hashOf(secret), grant, parent, createdAt });
@@ -209,6 +243,10 @@ export class AccessTokens implements Authorizer {
 }
 
 const ADMIN: Grant = { name: "admin", scopes: ["admin"] };
+
+function newSecret(): string {
+  return `${PREFIX}${randomBytes(SECRET_BYTES).toString("base64url")}`;
+}
 
 function hashOf(secret: string): string {
   return hash("sha256", secret, "base64url");

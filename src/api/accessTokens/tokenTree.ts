@@ -62,6 +62,12 @@ export class TokenTree {
     this.#count(token, 1);
   }
 
+  rehash(token: AccessToken, hash: string): void {
+    this.#byHash.delete(token.hash);
+    token.hash = hash;
+    this.#byHash.set(hash, token);
+  }
+
   remove(token: AccessToken): void {
     if (!this.#byId.delete(token.id)) return;
     this.#byHash.delete(token.hash);
