@@ -31,7 +31,10 @@ export interface NodeEvents {
       readonly remoteCode?: string | undefined;
     },
   ];
-  /** A dispute on chain: what this node saw or did to keep its money. */
+  /**
+   * A close that not both have signed: `closeSeen` (the other side's), `closing` and `startClose` (ours), `challenge` (our
+   * answer to an older proof), `settle`. Each transaction is told once, when it is confirmed.
+   */
   dispute: [{ readonly channelId: ChannelId; readonly action: string; readonly detail: string }];
   /** What limits and alarms decided about spending, and why. */
   decision: [Decision];

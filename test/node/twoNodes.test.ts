@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { OperationProgress, Payment } from "../../src/node/index.ts";
-import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { type Address, type ChannelId, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
 let world: World;
@@ -33,6 +33,17 @@ function stagesOf(told: readonly OperationProgress[], step: OperationProgress["s
   return told.filter((one) => one.step === step).map(({ progress }) => progress?.stage);
 }
 
+/** What both nodes tell of disputes about a channel from now on. */
+function disputesOf(channel: ChannelId): string[] {
+  const told: string[] = [];
+  for (const { node } of [alice, bob]) {
+    node.on("dispute", ({ channelId, action, detail }) => {
+      if (channelId === channel) told.push(`${node.signer} ${action} ${detail}`);
+    });
+  }
+  return told;
+}
+
 describe.each([
   ["native coin", () => ZERO_ADDRESS],
   ["an ERC-20", () => world.tokenAddress],
@@ -54,8 +65,13 @@ describe.each([
     await bob.node.pay({ channelId, amount: 1_000n });
     expect((await alice.node.channel(channelId)).sendCapacity).toBe(DEPOSIT - paid + 1_000n);
     const { steps, told, onProgress } = watched();
+    const disputes = disputesOf(channelId);
     const closed = await alice.node.close(channelId, { onProgress });
     expect(steps).toEqual(["signing", "agreed", "settling", "settled"]);
+    await expect
+      .poll(async () => (await bob.node.channel(channelId)).phase, { timeout: 10_000 })
+      .toBe("settled");
+    expect(disputes).toEqual([]);
     expect(told.every((one) => one.channelId === channelId)).toBe(true);
     const deadline = told.find(({ step }) => step === "agreed")!.until;
     expect(deadline).toBeGreaterThan(BigInt(await world.chain.time()));
@@ -93,6 +109,7 @@ describe.each([
   it("settle alone after the challenge period when the peer is gone", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT, tokenOf());
     let bobAnswered = false;
+    const disputes = disputesOf(channelId);
     bob.node.on("dispute", ({ action, detail }) => {
       if (action === "challenge" && detail.startsWith("confirmed")) bobAnswered = true;
     });
@@ -119,6 +136,9 @@ describe.each([
       }),
     );
     expect(closed.paidOut).toEqual([DEPOSIT - 7n + 9n, DEPOSIT + 7n - 9n]);
+    expect(new Set(disputes).size).toBe(disputes.length);
+    expect(disputes).toContainEqual(expect.stringMatching(`^${alice.node.signer} startClose confirmed 0x`));
+    expect(disputes).toContainEqual(expect.stringMatching(`^${bob.node.signer} closeSeen deadline`));
     // Asked again it tells what there is, instead of starting anything.
     const again = watched();
     expect(await alice.node.close(channelId, { onProgress: again.onProgress })).toEqual(closed);

@@ -76,7 +76,7 @@ async function eventText(shell: Shell, event: Event): Promise<string> {
     case "channel":
       return line(`${short(event.channelId)} is ${event.phase}`);
     case "dispute":
-      return line(`${short(event.channelId)} ${event.action}: ${event.detail}`);
+      return line(`${short(event.channelId)} ${event.action}: ${deadlineText(event.detail)}`);
     case "request":
       return line(`${event.request.state}: ${event.request.description || short(event.request.paymentHash)}`);
     case "operation":
@@ -94,6 +94,11 @@ async function eventText(shell: Shell, event: Event): Promise<string> {
     case "warning":
       return line(`${event.code}: ${await coinText(shell, event.message)}`);
   }
+}
+
+/** Until when a close can be answered, as times are shown. */
+function deadlineText(detail: string): string {
+  return detail.replace(/^deadline ([0-9]+)$/, (_, seconds: string) => `until ${timeText(Number(seconds))}`);
 }
 
 function howFar(operation: Operation): string {

@@ -26,6 +26,9 @@ import type { ChannelMailbox } from "./mailbox.ts";
 /** Hears of one channel's transactions, by what they do: `settle`, `withdraw`, … */
 type TransactionListener = (action: string, progress: Progress) => void;
 
+/** Transactions of ours that are told as a dispute: what both have signed is none. */
+const DISPUTES: ReadonlySet<string> = new Set(["startClose", "challenge", "settle"]);
+
 /** What the chain shows of one channel, and what this node does about it. */
 export class ChainSide {
   readonly #mailbox: ChannelMailbox;
@@ -35,6 +38,10 @@ export class ChainSide {
   #awaited: number | undefined;
   /** Transactions under way by name, so that each is asked for once at a time, and what is known of them. */
   readonly #publishing = new Map<string, Progress | undefined>();
+  /** Hashes of transactions that were told of: asking for one again confirms it again. */
+  readonly #told = new Set<string>();
+  /** The chain went from open to settled between two readings: how, the event says. */
+  #settledUnseen = false;
   /** As many as applications wait: each is taken out when its wait ends. */
   readonly #listeners = new Set<TransactionListener>();
   /** Tries of a transaction that ended without effect; another try is another intent. */
@@ -69,7 +76,10 @@ export class ChainSide {
       if (payer !== undefined) await this.#adopt(observeRecorded(this.#mailbox.state, payer, notice.nonce));
     }
     if (notice.kind === "settled" && notice.stage === "confirmed") {
+      const isUnseen = this.#settledUnseen || this.#mailbox.state.terms.phase === "open";
+      this.#settledUnseen = false;
       await this.#settled([notice.share0, notice.share1]);
+      if (isUnseen && !notice.cooperative) this.#tellClose("settled");
     }
     if (this.#mailbox.state.terms.phase === "settled") {
       this.#awaited = undefined;
@@ -150,11 +160,16 @@ export class ChainSide {
       context.attend(channelId, needsAttention(this.#mailbox.state));
     }
     if (before !== "closing" && this.#mailbox.state.terms.phase === "closing") {
-      const detail = newest.status === "settled" ? "settled" : `deadline ${newest.deadline}`;
-      context.emit("dispute", { channelId, action: "closeSeen", detail });
+      if (newest.status === "settled") this.#settledUnseen = true;
+      else this.#tellClose(`deadline ${newest.deadline}`);
       this.#mailbox.payer.failQueuedAsClosed();
     }
     this.#act(reading);
+  }
+
+  #tellClose(detail: string): void {
+    const { context, channelId } = this.#mailbox;
+    context.emit("dispute", { channelId, action: "closeSeen", detail });
   }
 
   /** Lapses by the time of the very block that was read: a later one may hold what this one does not show yet. */
@@ -226,6 +241,8 @@ export class ChainSide {
     }
     const action = actionOf(name);
     if (outcome.ok) {
+      if (!DISPUTES.has(action) || this.#told.has(outcome.hash)) return;
+      this.#told.add(outcome.hash);
       context.emit("dispute", { channelId, action, detail: `confirmed ${outcome.hash}` });
       return;
     }
