@@ -106,7 +106,7 @@ describe("an operator's way from nothing to a payment", () => {
     expect((await bob.run("pay", channelId.slice(0, 10), `0.5 ${token}`)).out).toContain("paid 0.5");
 
     const tooMuch = await alice.run("pay", signer, `9999 ${token}`);
-    expect(tooMuch.err).toMatch(/\(available 998\.25 \S+, needed 9999 \S+\)\n/);
+    expect(tooMuch.err).toMatch(/\(available 998\.75 \S+, needed 9999 \S+\)\n/);
     const payments = await alice.run("payments", "--json");
     expect(payments.json.items.map((one: { label?: string }) => one.label)).toEqual([
       undefined,
@@ -172,6 +172,8 @@ describe("an operator's way from nothing to a payment", () => {
       });
     expect((await pay("0.75")).status).toBe(200);
     expect((await pay("0.5")).status).toBe(403);
+    const listed = (await alice.run("token", "list")).out;
+    expect(listed).toMatch(/till .* 1 \S+ total, 0\.25 \S+ left\n/);
     expect((await alice.with(till, "status")).code).toBe(1);
     expect((await alice.run("freeze", "a test")).code).toBe(0);
     expect((await pay("0.1")).status).toBe(403);
@@ -217,6 +219,10 @@ describe("an operator's way from nothing to a payment", () => {
     const closed = await alice.run("close", channelId, "--yes", "--json");
     expect(closed.err).toBe("");
     expect(closed.json.channel.phase).toBe("settled");
+    const [list, one] = [await alice.run("channels"), await alice.run("channels", channelId)];
+    expect(list.out).toMatch(/ settled$/m);
+    expect(one.out).not.toContain("can receive");
+    expect((await alice.run("events", "--types", "dispute")).out).toBe("");
     expect(alice.log).not.toContain("correct horse");
   }, 90_000);
 

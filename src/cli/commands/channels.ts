@@ -59,8 +59,8 @@ async function row(shell: Shell, channel: Channel): Promise<string[]> {
     short(channelId),
     short(peer),
     phase === "open" && !connected ? "open, away" : phase,
-    await tokens.show(sendCapacity, token),
-    await tokens.show(receiveCapacity, token),
+    phase === "settled" ? "" : await tokens.show(sendCapacity, token),
+    phase === "settled" ? "" : await tokens.show(receiveCapacity, token),
   ];
 }
 
@@ -74,8 +74,12 @@ async function details(shell: Shell, channel: Channel): Promise<[string, string]
     ["peer", `${channel.peer}${channel.connected ? ", connected" : ", away"}`],
     ["token", channel.token],
     ["phase", channel.phase],
-    ["can send", await show(channel.sendCapacity)],
-    ["can receive", await show(channel.receiveCapacity)],
+    ...(channel.phase === "settled"
+      ? []
+      : [
+          ["can send", await show(channel.sendCapacity)] as [string, string],
+          ["can receive", await show(channel.receiveCapacity)] as [string, string],
+        ]),
     ["sent, received", `${await show(channel.sent)}, ${await show(channel.received)}`],
     ["deposits", await both(channel.deposits)],
     ["withdrawn", await both(channel.withdrawn)],

@@ -30,7 +30,7 @@ export function registerRecovery(program: Command, run: Run): void {
             short(channelId),
             short(peer),
             phase,
-            shown ? "yes" : "awaited",
+            shown ? "yes" : phase === "settled" ? "" : "awaited",
             await tokens.show(recovered.sent, token),
             await tokens.show(recovered.received, token),
             provenThrough === undefined ? "not known" : timeText(provenThrough),

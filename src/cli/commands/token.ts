@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { AccessToken, Budget } from "../../client/index.ts";
 import type { Tokens } from "../amounts.ts";
+import { budgetLines } from "../budgetText.ts";
 import { usage } from "../exitCodes.ts";
 import type { Run } from "../run.ts";
 import { timeText } from "../text.ts";
@@ -62,18 +63,25 @@ export function registerToken(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const { items } = await (await shell.client()).accessTokens();
-        const rows = items.map((one) => [
-          one.id,
-          one.name,
-          one.scopes.join(" "),
-          one.revoked ? "revoked" : one.expiresAt === undefined ? "" : `until ${timeText(one.expiresAt)}`,
-          one.lastUsedAt === undefined ? "never used" : timeText(one.lastUsedAt),
-        ]);
+        const tokens = await shell.tokens();
+        const rows: string[][] = [];
+        for (const one of items) {
+          const [first = "", ...others] = await budgetLines(tokens, one);
+          rows.push([
+            one.id,
+            one.name,
+            one.scopes.join(" "),
+            one.revoked ? "revoked" : one.expiresAt === undefined ? "" : `until ${timeText(one.expiresAt)}`,
+            one.lastUsedAt === undefined ? "never used" : timeText(one.lastUsedAt),
+            first,
+          ]);
+          for (const line of others) rows.push(["", "", "", "", "", line]);
+        }
         shell.result(
           { items },
           rows.length === 0
             ? "no access tokens but the owner's"
-            : shell.table(["id", "name", "scopes", "", "last used"], rows),
+            : shell.table(["id", "name", "scopes", "", "last used", "may spend"], rows),
         );
       }),
     );
