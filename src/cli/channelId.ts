@@ -12,6 +12,13 @@ const SHOWN = 10;
 /** An id as tables show it, `0x3fa9c1…90ab`, or as people shorten it: its first digits, and perhaps its last. */
 const SHORTENED = /^(0x[0-9a-f]*)(?:(?:…|\.{2,3})([0-9a-f]*))?$/;
 
+/** Whether hex digits are what `text` shortens; undefined where it shortens nothing, or to too few digits. */
+export function shortenedBy(text: string): ((hex: string) => boolean) | undefined {
+  const [, first, last = ""] = SHORTENED.exec(text.trim().toLowerCase()) ?? [];
+  if (first === undefined || first.length < 2 + LEAST_DIGITS) return undefined;
+  return (hex) => hex.length >= first.length + last.length && hex.startsWith(first) && hex.endsWith(last);
+}
+
 /**
  * The one channel whose id is `text`, or begins with it, or is shortened in the middle to it. Where several or none fit
  * it is refused with those there are: nothing is done on a guess.
@@ -20,8 +27,8 @@ export async function findChannel(shell: Shell, text: string): Promise<Channel> 
   const client = await shell.client();
   const name = text.trim().toLowerCase();
   if (/^0x[0-9a-f]{64}$/.test(name)) return client.channel({ params: { channelId: name as `0x${string}` } });
-  const [, first, last = ""] = SHORTENED.exec(name) ?? [];
-  if (first === undefined || first.length < 2 + LEAST_DIGITS) {
+  const fits = shortenedBy(name);
+  if (fits === undefined) {
     throw usage(
       `"${text}" is no channel`,
       `Give its id, or at least the first ${LEAST_DIGITS} digits of it.`,
@@ -30,7 +37,7 @@ export async function findChannel(shell: Shell, text: string): Promise<Channel> 
   const [found, all]: [Channel[], Channel[]] = [[], []];
   for await (const channel of allChannels(shell)) {
     if (all.length <= SHOWN) all.push(channel);
-    if (channel.channelId.startsWith(first) && channel.channelId.endsWith(last)) found.push(channel);
+    if (fits(channel.channelId)) found.push(channel);
   }
   if (found.length === 1) return found[0]!;
   if (found.length === 0) throw usage(`no channel is ${text}`, candidates(all));

@@ -3,6 +3,7 @@ import { renderUnicodeCompact } from "uqr";
 import type { Payment, PaymentRequest } from "../../client/index.ts";
 import { findChannel } from "../channelId.ts";
 import { usage } from "../exitCodes.ts";
+import { findPayee } from "../payee.ts";
 import type { Run } from "../run.ts";
 import { isInteractive, type Shell } from "../shell.ts";
 import { safe, short, timeText } from "../text.ts";
@@ -16,7 +17,7 @@ interface PayOptions {
 const EXAMPLE = `
 Examples:
   $ rivulet pay rvt1…                          # a request, for its amount
-  $ rivulet pay 0x5b3c…e1 "0.25 USDC"          # a peer, by its signer
+  $ rivulet pay 0x5b3c…e1 "0.25 USDC"          # a peer, by its signer, whole or as tables shorten it
   $ rivulet pay 0x3fa9 "0.25 USDC" --label coffee    # over one channel
 `;
 
@@ -65,12 +66,13 @@ async function ofRequest(shell: Shell, request: string, text: string | undefined
 async function ofAmount(shell: Shell, to: string, text: string | undefined) {
   if (text === undefined) throw usage("how much?", 'For example: rivulet pay … "0.25 USDC"');
   const tokens = await shell.tokens();
-  if (/^0x[0-9a-fA-F]{40}$/.test(to)) {
+  const payee = await findPayee(shell, to);
+  if ("peer" in payee) {
     const { amount, unit } = await tokens.parse(text);
     shell.token = unit.token;
-    return { peer: to, token: unit.token, amount };
+    return { peer: payee.peer, token: unit.token, amount };
   }
-  const { channelId, token } = await findChannel(shell, to);
+  const { channelId, token } = payee.channel;
   shell.token = token;
   return { channelId, amount: (await tokens.parse(text, token)).amount };
 }
