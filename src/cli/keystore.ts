@@ -28,8 +28,11 @@ export async function unlock(
   } catch (error) {
     const { code } = error as { code?: string };
     if (code === "missing") throw missing();
-    if (code === "wrong_password")
-      throw usage(`the password does not fit ${path}`, "Look at RIVULET_PASSWORD or password_file.");
+    if (code === "wrong_password") {
+      const { passwordFrom } = shell;
+      const action = passwordFrom === undefined ? "Type it again." : `Look at ${passwordFrom}.`;
+      throw usage(`the password does not fit ${path}`, action);
+    }
     throw error;
   }
 }

@@ -159,7 +159,13 @@ export class Shell {
 
   /** Whether the keystore's password is given, so that nobody has to type it. */
   get hasPassword(): boolean {
-    return this.secrets.password !== undefined || this.settings.passwordFile !== undefined;
+    return this.passwordFrom !== undefined;
+  }
+
+  /** What gives the keystore's password; undefined where somebody types it. */
+  get passwordFrom(): "RIVULET_PASSWORD" | "password_file" | undefined {
+    if (this.secrets.password !== undefined) return "RIVULET_PASSWORD";
+    return this.settings.passwordFile === undefined ? undefined : "password_file";
   }
 
   /** A password of at least `least` characters that is typed twice, on a terminal. `elsewhere`: how scripts give it. */
