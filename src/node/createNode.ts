@@ -1,19 +1,11 @@
 import { pino } from "pino";
-import { type Account, accountFromKey } from "../chain/account.ts";
-import { Escrow } from "../chain/escrow.ts";
-import { Eth } from "../chain/eth.ts";
-import { FailoverRpc } from "../chain/failover.ts";
-import type { FeePolicy } from "../chain/fees.ts";
-import { Journal, type JournalStore } from "../chain/journal.ts";
-import { Publisher } from "../chain/publisher.ts";
-import { Watcher } from "../chain/watcher.ts";
+import { accountFromKey } from "../chain/account.ts";
 import { createCrypto } from "../crypto/create.ts";
 import { deriveKeys } from "../crypto/keys.ts";
 import { createPeerHost } from "../p2p/host.ts";
 import type { PeerHost } from "../p2p/peerHost.ts";
 import { type Address, type ChannelId, Digests } from "../protocol/index.ts";
 import type { Database } from "../store/database.ts";
-import { journalPrefix } from "../store/keys.ts";
 import { type OpenOptions as DatabaseOptions, openDatabase } from "../store/levelDatabase.ts";
 import { Backlog } from "./backlog.ts";
 import { Backup } from "./backup/backup.ts";
@@ -22,18 +14,18 @@ import { Books } from "./books/books.ts";
 import { BookJournal } from "./books/journal.ts";
 import { ChainAlarms } from "./chainAlarms.ts";
 import { chainOptionsOf } from "./chainOptions.ts";
-import { ChainSync } from "./chainSync.ts";
 import { Channels } from "./channels.ts";
-import { ClockCheck, startFailure } from "./clock.ts";
+import { startFailure } from "./clock.ts";
 import type { NodeContext } from "./context.ts";
-import type { NodeEvents } from "./events.ts";
+import { emitOf } from "./emit.ts";
+import { followChain } from "./followChain.ts";
 import { GasWallet } from "./gasWallet.ts";
-import type { History } from "./history/history.ts";
+import type { Ground, Parts } from "./ground.ts";
 import { openHistory } from "./history/openHistory.ts";
 import { readSpending, SpendingGate, type SpendOrder } from "./limits/gate.ts";
 import { RivuletNode } from "./node.ts";
 import { Opener } from "./opener.ts";
-import { DEFAULT_CONFIRMATIONS, DEFAULT_STALE_AFTER, type NodeOptions } from "./options.ts";
+import type { NodeOptions } from "./options.ts";
 import { Overview } from "./overview.ts";
 import { PaidOnce } from "./paidOnce.ts";
 import { PayoutFetcher } from "./payouts/payoutFetcher.ts";
@@ -43,7 +35,7 @@ import { Peers } from "./peers.ts";
 import { Quotes } from "./quotes.ts";
 import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
-import { createRequests, type RequestParts } from "./requests/createRequests.ts";
+import { createRequests } from "./requests/createRequests.ts";
 import { RequestBook } from "./requests/requestBook.ts";
 import { Sender } from "./sends/sender.ts";
 import { SendPlanner } from "./sends/sendPlan.ts";
@@ -109,31 +101,6 @@ function closedOnce(database: Database): Database {
       return closed;
     },
   };
-}
-
-/** What everything else stands on. */
-interface Ground {
-  readonly options: NodeOptions;
-  readonly urls: readonly string[];
-  readonly fees: FeePolicy;
-  readonly now: () => number;
-  readonly log: NodeContext["log"];
-  readonly crypto: Awaited<ReturnType<typeof createCrypto>>;
-  readonly keys: ReturnType<typeof deriveKeys>;
-  readonly database: Database;
-  readonly records: Records;
-  readonly bookJournal: BookJournal;
-}
-
-/** Parts that are called by others made before them, and by none before the node has started. */
-interface Parts {
-  readonly channels: Channels;
-  readonly peers: Peers;
-  readonly recovery: Recovery;
-  readonly upkeep: Upkeep;
-  readonly alarms: ChainAlarms;
-  readonly requests: RequestParts;
-  readonly backup: Backup;
 }
 
 async function prepare(ground: Ground): Promise<PreparedNode> {
@@ -304,97 +271,4 @@ function createHost(
       onSessionClosed: (session, reason) => parts().peers.onSessionClosed(session, reason),
     },
   });
-}
-
-function followChain(ground: Ground, account: Account, parts: () => Parts) {
-  const { options, urls, fees, now, database, bookJournal } = ground;
-  const { chainId, poll, staleAfter = DEFAULT_STALE_AFTER } = options;
-  const confirmations = options.confirmations ?? DEFAULT_CONFIRMATIONS;
-  const rpc = new FailoverRpc({
-    urls,
-    chainId,
-    onHead: () => watcher.poke(),
-    onNews: (news) => parts().alarms.onEndpoint(news),
-    ...(poll && { headPaceMs: poll.least }),
-  });
-  const eth = new Eth(rpc);
-  const journals: JournalStore = {
-    get: (key) => database.store.get(key),
-    write: (ops, { sync }) => database.committer.commit(ops, { sync }),
-  };
-  const watcher: Watcher = new Watcher({
-    eth,
-    journal: new Journal(journals, journalPrefix("chain", chainId, options.escrow)),
-    chainId,
-    escrow: options.escrow,
-    fromBlock: options.escrowBlock ?? 0,
-    confirmations,
-    knows: (id) => parts().channels.has(id),
-    payoutsOf: account.address,
-    handler: (notice) => parts().upkeep.onNotice(notice),
-    onStatus: (status) => {
-      if (status.kind === "reorganisation") publisher.reorganised();
-      parts().alarms.onStatus(status);
-      parts().upkeep.onChainStatus(status);
-    },
-    now,
-    // Development chains travel in time, and then their blocks lie as far in the future as a test likes.
-    ...(staleAfter === "never" && { maxFutureSeconds: undefined }),
-    ...(poll && { minPollMs: poll.least, maxPollMs: poll.most }),
-  });
-  const publisher: Publisher = new Publisher({
-    eth,
-    journal: new Journal(journals, journalPrefix("publisher", chainId, account.address)),
-    chainId,
-    account,
-    confirmations,
-    fees,
-    now,
-    ...(poll && { pollMs: poll.least }),
-    onStatus: (status) => parts().upkeep.onPublisherStatus(status),
-    onMined: (mined) => bookJournal.noteMined(mined),
-  });
-  const escrow = new Escrow(options.escrow, eth);
-  const clock = new ClockCheck({ now, steady: () => performance.now() / 1000 });
-  const endpoints = () => rpc.status();
-  const following = { eth, watcher, publisher, escrow, confirmations, fees, clock, now, endpoints };
-  const chain = new ChainSync({ ...following, staleAfter });
-  return { rpc, clock, chain, watcher, publisher, escrow };
-}
-
-/**
- * Tells what happens to log, history and listeners. What a listener throws becomes an uncaught exception of its own,
- * outside whatever told it. Warnings nobody listens to wait until the node has `begun`: most are told once.
- */
-function emitOf(
-  events: RivuletNode,
-  history: History,
-  log: NodeContext["log"],
-  begun: Promise<void>,
-): NodeContext["emit"] {
-  let hasBegun = false;
-  void begun.then(() => {
-    hasBegun = true;
-  });
-  const emit: NodeContext["emit"] = (name, ...args) => {
-    try {
-      (events.emit as (name: string, ...args: unknown[]) => boolean)(name, ...args);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-  };
-  return (name, ...args) => {
-    history.hear(name, args[0]);
-    if (name === "warning") {
-      const { message, ...fields } = args[0] as NodeEvents["warning"][0];
-      log.warn(fields, message);
-      if (!hasBegun && events.listenerCount(name) === 0) {
-        void begun.then(() => emit(name, ...args));
-        return;
-      }
-    }
-    emit(name, ...args);
-  };
 }
