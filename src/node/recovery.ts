@@ -41,10 +41,9 @@ export class Recovery {
     await this.#findChannels(signal);
     this.#missing = await this.#unsettled();
     await this.#init.begin(this.#missing);
-    const details = integrity.details.join("; ");
     context.emit("warning", {
       code: "database_lost_data",
-      message: `the database lost data (${details}); peers are met once what it may have signed has lapsed, up to an hour`,
+      message: `${lossText(integrity.details)}; peers are met once what it may have signed has lapsed, up to an hour`,
     });
     if (this.#missing.size > 0) await this.#outwaitSignatures(signal);
     else await integrity.settle();
@@ -106,4 +105,10 @@ export class Recovery {
       from = to + 1;
     }
   }
+}
+
+/** At a start after the one that found the loss nothing new is found, and it is not over. */
+export function lossText(details: readonly string[]): string {
+  if (details.length > 0) return `the database lost data (${details.join("; ")})`;
+  return "the database lost data before this start, and not every peer has shown yet what it holds";
 }

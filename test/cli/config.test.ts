@@ -57,6 +57,33 @@ describe("settings", () => {
     await expect(loadConfiguration({ flags: {}, env: {}, file })).rejects.toThrow(said);
   });
 
+  it.each([
+    ['[chain]\nnmae = "base"\n', "chain.name"],
+    ['nmae = "base"\n', "chain.name"],
+    ["[api]\nprot = 1\n", "api.port"],
+    ["[chian]\nescrow_block = 1\n", "chain.escrow_block"],
+    ["[peers]\nlimit = 5\n", undefined],
+    ["x = 5\n", undefined],
+  ])("spelled wrong as in %j are told as meant, if any is near", async (text, meant) => {
+    const file = await fileWith(text);
+    const error = await loadConfiguration({ flags: {}, env: {}, file }).catch((one) => one);
+    expect(/Did you mean (\S+)\?/.exec(error.action)?.[1]).toBe(meant);
+    expect(error.action).toContain("There are data_dir");
+  });
+
+  it.each([
+    [{ apiPort: "abc" }, '--api-port: "abc" cannot be used: a port: a whole number from 0 to 65535'],
+    [{ apiPort: "70000" }, "a port: a whole number from 0 to 65535"],
+    [{ apiPort: "1.5" }, "a port: a whole number from 0 to 65535"],
+    [{ escrowBlock: "x" }, '--chain-escrow-block: "x" cannot be used: a whole number, for example 12'],
+    [{ rpc: "ftp://key@host" }, "--chain-rpc: this value cannot be used: neither http, https, ws nor wss"],
+    [{ rpc: "http://a,secret" }, "--chain-rpc: this value cannot be used: number 2 is not a URL"],
+  ])("of %j are refused in words of their own", async (flags, said) => {
+    const error = await loadConfiguration({ flags, env: {} }).catch((one) => one);
+    expect(error.message).toContain(said);
+    expect(`${error.message} ${error.action}`).not.toMatch(/NaN|rpcUrl|key@|secret/);
+  });
+
   it("with a secret are not repeated in the refusal", async () => {
     const env = { RIVULET_CHAIN_RPC: "" };
     const error = await loadConfiguration({ flags: {}, env }).catch((one: Error) => one);

@@ -11,6 +11,7 @@ import {
   type SettingValues,
   variableOf,
 } from "./settings.ts";
+import { similarTo } from "./similar.ts";
 
 export type Source = "flag" | "environment" | "file" | "default";
 
@@ -135,8 +136,13 @@ function* flatten(table: object, prefix: string): Generator<[string, unknown]> {
 function refuseUnknown(values: ReadonlyMap<string, unknown>, path: string): void {
   const known = new Set<string>(Object.values(SETTINGS).map(({ key }) => key));
   for (const key of values.keys()) {
-    if (!known.has(key))
-      throw usage(`${path}: there is no setting "${key}"`, `There are ${[...known].join(", ")}.`);
+    if (known.has(key)) continue;
+    const meant = similarTo(key, known);
+    const all = `There are ${[...known].join(", ")}.`;
+    throw usage(
+      `${path}: there is no setting "${key}"`,
+      meant === undefined ? all : `Did you mean ${meant}? ${all}`,
+    );
   }
 }
 

@@ -2,6 +2,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { z } from "zod";
+import { failureOf } from "../../chain/error.ts";
+import { namedUrls } from "../../chain/rpcUrl.ts";
 import { SPAN } from "../when.ts";
 
 /** Where things lie when nothing else is said: the XDG directories, or what the platform has instead. */
@@ -21,9 +23,21 @@ export interface Setting {
 
 const text = z.string().min(1);
 const flag = z.stringbool().or(z.boolean());
-const whole = z.coerce.number().int().nonnegative();
-const port = z.coerce.number().int().min(0).max(65_535);
+const whole = numberOf("a whole number, for example 12").nonnegative("0 or more");
+const portText = "a port: a whole number from 0 to 65535";
+const port = numberOf(portText).min(0, portText).max(65_535, portText);
 const list = z.union([z.array(text), text.transform((value) => value.split(",").map((part) => part.trim()))]);
+/** Each a URL that a server can be asked under; what is said about one that is none does not show it. */
+const servers = list.superRefine((urls, context) => {
+  try {
+    if (urls.length > 0) namedUrls(urls);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure?.code !== "rpc_url_invalid") throw error;
+    const place = urls.length > 1 ? `number ${failure.endpoint} is ` : "";
+    context.addIssue({ code: "custom", message: `${place}${failure.reason}` });
+  }
+});
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, "an address: 0x and 40 hex digits")
@@ -44,7 +58,12 @@ export const SETTINGS = {
     help: "file with the keystore's password (or RIVULET_PASSWORD)",
   },
   chain: { key: "chain.name", schema: text.optional(), help: "a preset's name, or a chain id" },
-  rpc: { key: "chain.rpc", schema: list.default([]), help: "RPC servers, the preferred first", secret: true },
+  rpc: {
+    key: "chain.rpc",
+    schema: servers.default([]),
+    help: "RPC servers, the preferred first",
+    secret: true,
+  },
   escrow: { key: "chain.escrow", schema: address.optional(), help: "the escrow contract" },
   escrowBlock: { key: "chain.escrow_block", schema: whole.default(0), help: "the block it was deployed in" },
   confirmations: {
@@ -129,6 +148,10 @@ export interface Settings extends Omit<SettingValues, `api${string}` | "metricsP
     readonly origins: readonly string[];
     readonly metricsPublic: boolean;
   };
+}
+
+function numberOf(what: string) {
+  return z.coerce.number({ error: what }).int({ error: what });
 }
 
 /** `chain.rpc` → `RIVULET_CHAIN_RPC`. */
