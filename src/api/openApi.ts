@@ -23,6 +23,30 @@ const CONTENT_SECURITY = {
   "frame-ancestors": "'none'",
 };
 
+/** The name as a picture, for the page's bar; `letters` of it for the tab. */
+function picture(letters: string, width: number): Buffer {
+  return Buffer.from(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="40" viewBox="0 0 ${width} 40">` +
+      `<rect width="${width}" height="40" rx="8" fill="#0b6e8a"/>` +
+      `<text x="${width / 2}" y="28" text-anchor="middle" font-family="sans-serif" font-size="22" fill="#fff">${letters}</text></svg>`,
+  );
+}
+
+/** Nouns whose operations are shown with those of another. */
+const TAGS: Readonly<Record<string, string>> = {
+  approvals: "limits",
+  freeze: "limits",
+  unfreeze: "limits",
+  statements: "books",
+  quotes: "operations",
+};
+
+/** What an operation is about: the first noun of its path. */
+function tagOf({ path }: Route): string {
+  const noun = path.split("/")[2]!;
+  return TAGS[noun] ?? noun;
+}
+
 type Override = NonNullable<Parameters<typeof z.toJSONSchema>[1]>["override"];
 
 /** A value that is read and then put into its usual form is described by what is read. */
@@ -55,6 +79,19 @@ export async function addDocument(app: FastifyInstance, version: string): Promis
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: CONTENT_SECURITY,
+    logo: { type: "image/svg+xml", content: picture("Rivulet", 120) },
+    theme: {
+      title: "Rivulet",
+      favicon: [
+        {
+          filename: "favicon.svg",
+          rel: "icon",
+          sizes: "any",
+          type: "image/svg+xml",
+          content: picture("R", 40),
+        },
+      ],
+    },
     uiConfig: { deepLinking: true, docExpansion: "list", validatorUrl: null, persistAuthorization: false },
   });
 }
@@ -102,6 +139,7 @@ export function schemaOf(name: string, route: Route): FastifySchema {
   const answer = response ?? (produces.length > 0 ? { description: summary, content: streamed } : nothing);
   return {
     operationId: name,
+    tags: [tagOf(route)],
     summary,
     description: `Scope: \`${scope}\`.`,
     security: [{ [SECURITY_SCHEME]: [] }],

@@ -63,6 +63,38 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it("groups operations by what they are about", () => {
+    const tags = new Map<string, string>();
+    for (const path of Object.values(document.paths) as Record<
+      string,
+      { operationId: string; tags: string[] }
+    >[])
+      for (const {
+        operationId,
+        tags: [tag, ...others],
+      } of Object.values(path)) {
+        expect(others).toEqual([]);
+        tags.set(operationId, tag!);
+      }
+    expect(tags.size).toBe(Object.keys(ROUTES).length);
+    const ofTag = (tag: string) => [...tags].filter(([, one]) => one === tag).map(([name]) => name);
+    expect(ofTag("payments").sort()).toEqual(["pay", "payment", "payments"]);
+    expect(ofTag("limits")).toEqual(expect.arrayContaining(["setLimits", "approve", "freeze", "unfreeze"]));
+    expect(ofTag("default")).toEqual([]);
+  });
+
+  it("is shown under no name and sign but its own", async () => {
+    const page = (await api.call("/docs/", { secret: "" })).body as string;
+    expect(page).toContain("<title>Rivulet</title>");
+    expect(page).not.toContain("favicon-32x32.png");
+    const icon = /href="([^"]*favicon\.svg)"/.exec(page)![1]!;
+    const { pathname } = new URL(icon, `${api.url}/docs/`);
+    expect((await fetch(`${api.url}${pathname}`)).headers.get("content-type")).toContain("image/svg+xml");
+    const script = await (await fetch(`${api.url}/docs/static/swagger-initializer.js`)).text();
+    const logo = /data:image\/svg\+xml;base64,([A-Za-z0-9+/=]+)/.exec(script)![1]!;
+    expect(Buffer.from(logo, "base64").toString()).toContain(">Rivulet</text>");
+  });
+
   it("can be browsed at /docs, with nothing from other sites", async () => {
     const page = await api.call("/docs/", { secret: "" });
     expect(page.status).toBe(200);
