@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadConfiguration } from "../../src/cli/config/load.ts";
-import { apiOptionsOf, nodeOptionsOf, peerTlsOf } from "../../src/cli/config/nodeOptions.ts";
+import { apiOptionsOf, nodeOptionsOf, ofChain, peerTlsOf } from "../../src/cli/config/nodeOptions.ts";
 import { DEFAULT_DATA_DIR, SETTINGS, variableOf } from "../../src/cli/config/settings.ts";
 
 let directory: string;
@@ -82,6 +82,19 @@ describe("settings", () => {
     const error = await loadConfiguration({ flags, env: {} }).catch((one) => one);
     expect(error.message).toContain(said);
     expect(`${error.message} ${error.action}`).not.toMatch(/NaN|rpcUrl|key@|secret/);
+  });
+
+  it("that follow from the chain are known before a node runs, and are what it is started with", async () => {
+    const load = async (flags: object) =>
+      (await loadConfiguration({ flags: { ...flags }, env: {} })).settings;
+    expect(ofChain(await load({}))).toEqual({});
+    const settings = await load({ chain: "base", rpc: "http://a", escrow: `0x${"1".repeat(40)}` });
+    const told = ofChain(settings);
+    const options = nodeOptionsOf(settings, "words", pino({ enabled: false }));
+    expect(told.confirmations).toBe(options.confirmations);
+    expect(told).toMatchObject({ maxFee: "200", leastChallengePeriod: "1 h" });
+    expect(ofChain(await load({ chain: "hardhat" }))).toMatchObject({ leastChallengePeriod: "1 s" });
+    expect(ofChain(await load({ chain: "12345" })).confirmations).toBe(12);
   });
 
   it("with a secret are not repeated in the refusal", async () => {

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
+import { ofChain } from "../config/nodeOptions.ts";
 import type { Run } from "../run.ts";
 
 const EXAMPLE = `
 Examples:
   $ rivulet config
-  $ rivulet config --json | jq '.settings[] | select(.source != "default")'
+  $ rivulet config --json | jq '.settings[] | select(.source | startswith("default") | not)'
 `;
 
 export function registerConfig(program: Command, run: Run): void {
@@ -15,13 +16,17 @@ export function registerConfig(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const { resolved, file, fileExists } = shell.configuration;
-        const shown = resolved.map(({ setting, value, source, place }) => ({
-          key: setting.key,
-          value: setting.secret === true ? redacted(value) : (value ?? null),
-          source,
-          place: place ?? null,
-          help: setting.help,
-        }));
+        const computed = ofChain(shell.settings);
+        const shown = resolved.map(({ name, setting, value, source, place }) => {
+          const own = value === undefined ? computed[name] : undefined;
+          return {
+            key: setting.key,
+            value: setting.secret === true ? redacted(value) : (value ?? own ?? null),
+            source: own === undefined ? source : "default (chain)",
+            place: place ?? null,
+            help: setting.help,
+          };
+        });
         const rows = shown.map(({ key, value, source, place }) => [
           key,
           value === null ? "" : Array.isArray(value) ? value.join(", ") : String(value),

@@ -2,14 +2,16 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { ApiOptions } from "../../api/options.ts";
+import { feePolicyOf } from "../../chain/fees.ts";
 import { type ChainPreset, chainPreset, chainPresets } from "../../chain/presets.ts";
 import type { NodeOptions, OpenPolicy } from "../../node/index.ts";
 import { DEFAULT_CHALLENGE_PERIODS } from "../../node/options.ts";
 import { type Address, MAX_CHALLENGE_PERIOD, ZERO_ADDRESS } from "../../protocol/index.ts";
-import { parseUnits, splitAmount } from "../amounts.ts";
+import { formatUnits, parseUnits, splitAmount } from "../amounts.ts";
 import { usage } from "../exitCodes.ts";
+import { spanText } from "../text.ts";
 import { parseSpan } from "../when.ts";
-import type { Settings } from "./settings.ts";
+import type { SettingName, Settings } from "./settings.ts";
 
 export const KEYSTORE = "keystore.json";
 export const DATABASE = "database";
@@ -48,7 +50,7 @@ export function nodeOptionsOf(settings: Settings, mnemonic: string, log: Logger)
     escrowBlock: settings.escrowBlock,
     listen: settings.listen,
     ...(announce.length > 0 && { announce }),
-    confirmations: settings.confirmations ?? preset?.confirmations ?? 12,
+    confirmations: settings.confirmations ?? confirmationsOf(preset),
     staleAfter: preset?.staleAfter ?? 600,
     ...(maxFee !== undefined && { fees: { ceiling: parseUnits(maxFee, GWEI) } }),
     policy: policyOf(settings, preset),
@@ -58,14 +60,35 @@ export function nodeOptionsOf(settings: Settings, mnemonic: string, log: Logger)
   };
 }
 
+function confirmationsOf(preset: ChainPreset | undefined): number {
+  return preset?.confirmations ?? 12;
+}
+
+/** What settings that nobody gave come to, where that follows from the chain; nothing while there is none. */
+export function ofChain(settings: Settings): Partial<Record<SettingName, number | string>> {
+  if (settings.chain === undefined) return {};
+  const preset = chainPreset(settings.chain);
+  const spans = ownPeriods(preset);
+  return {
+    confirmations: confirmationsOf(preset),
+    maxFee: formatUnits(feePolicyOf().ceiling, GWEI.decimals),
+    leastChallengePeriod: spanText(spans.least),
+    mostChallengePeriod: spanText(spans.most),
+  };
+}
+
+/** Seconds. Development chains travel in time; nobody waits an hour there. */
+function ownPeriods(preset: ChainPreset | undefined): { readonly least: number; readonly most: number } {
+  const { least, most } = DEFAULT_CHALLENGE_PERIODS;
+  return { least: preset?.staleAfter === "never" ? 1 : least, most };
+}
+
 /** What of others' channels is taken. */
 function policyOf(settings: Settings, preset: ChainPreset | undefined): OpenPolicy {
   const { acceptTokens, matchDeposits, leastChallengePeriod, mostChallengePeriod } = settings;
-  // Development chains travel in time; nobody waits an hour there.
-  const ownLeast = preset?.staleAfter === "never" ? 1 : DEFAULT_CHALLENGE_PERIODS.least;
-  const least = leastChallengePeriod === undefined ? ownLeast : parseSpan(leastChallengePeriod);
-  const most =
-    mostChallengePeriod === undefined ? DEFAULT_CHALLENGE_PERIODS.most : parseSpan(mostChallengePeriod);
+  const own = ownPeriods(preset);
+  const least = leastChallengePeriod === undefined ? own.least : parseSpan(leastChallengePeriod);
+  const most = mostChallengePeriod === undefined ? own.most : parseSpan(mostChallengePeriod);
   if (most > MAX_CHALLENGE_PERIOD)
     throw usage("peers.most_challenge_period is above 30d", "The escrow allows 30d.");
   if (least > most) throw usage("peers.least_challenge_period is above peers.most_challenge_period");
