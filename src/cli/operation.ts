@@ -106,7 +106,8 @@ async function follow(shell: Shell, started: Operation, key: string): Promise<Op
     while (operation.state === "running") {
       await sleep(LOOK_MS, undefined, { signal: shell.signal });
       operation = await client.operation({ params, signal: shell.signal });
-      waiting.say(stepText(operation));
+      // How it ended is the result.
+      if (operation.state === "running") waiting.say(stepText(operation));
     }
   } catch (error) {
     waiting.stop();

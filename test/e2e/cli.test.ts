@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer as createHttp } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -125,7 +126,7 @@ describe("an operator's way from nothing to a payment", () => {
     expect(steps.filter((line) => / open \S+: running$/.test(line)).length).toBeLessThan(2);
     expect(steps.at(-1)).toMatch(/open \S+: succeeded$/);
     expect((await bob.run("books")).out).toContain("balanced");
-  }, 120_000);
+  }, 180_000);
 
   it("writes a statement that anybody can check, and finds out a changed one", async () => {
     const file = join(root, "statement.json");
@@ -216,6 +217,8 @@ describe("an operator's way from nothing to a payment", () => {
         interval: 500,
       },
     );
+    const deposited = await alice.run("deposit", channelId, `1 ${world.tokenAddress}`, "--yes");
+    expect((deposited.out + deposited.err).match(/succeeded/g)).toEqual(["succeeded"]);
     const closed = await alice.run("close", channelId, "--yes", "--json");
     expect(closed.err).toBe("");
     expect(closed.json.channel.phase).toBe("settled");
@@ -322,6 +325,20 @@ describe("a command typed wrong", () => {
     expect(code).toBe(1);
     expect(JSON.parse(err.trim().split("\n").at(-1)!).error.code).toBe("address_in_use");
   }, 120_000);
+
+  it("does not hide that the node which runs is of another version", async () => {
+    const other = createHttp((request, response) => {
+      const isNode = request.url === "/v1/node";
+      response.writeHead(isNode ? 200 : 404, { "content-type": "application/json" });
+      response.end(JSON.stringify(isNode ? { version: "0.0.1" } : { code: "route_unknown", title: "none" }));
+    }).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { out } = await bob.run("doctor", "--url", `http://127.0.0.1:${port}`, "--token", "rvk_x");
+    other.close();
+    expect(out).toMatch(/node: version 0\.0\.1 runs, this command is \S+\n.*rivulet stop/);
+    expect(out).not.toContain("RIVULET_TOKEN");
+  });
 
   it("in the configuration is named with its place", async () => {
     const file = join(root, "bad.toml");

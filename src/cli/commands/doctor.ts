@@ -1,6 +1,7 @@
 import { access, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { VERSION } from "../../api/version.ts";
 import type { Recovery } from "../../client/index.ts";
 import { ApiProblem } from "../../client/problem.ts";
 import { formatUnits } from "../amounts.ts";
@@ -23,6 +24,13 @@ const PATIENCE_MS = 5_000;
 
 /** Bytes below which a disk is nearly full. */
 const LOW_DISK = 1_000_000_000n;
+
+/** What a node of another version says to calls it does not know. */
+const UNKNOWN_CALLS: ReadonlySet<string> = new Set([
+  "route_unknown",
+  "method_not_allowed",
+  "request_invalid",
+]);
 
 export function registerDoctor(program: Command, run: Run): void {
   program
@@ -116,9 +124,15 @@ async function chain(shell: Shell): Promise<Check[]> {
 async function node(shell: Shell): Promise<Check[]> {
   const name = "node";
   const signal = AbortSignal.any([shell.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  let otherVersion: Check | undefined;
   try {
     const client = await shell.client();
     const status = await client.status({ signal });
+    if (status.version !== VERSION) {
+      const detail = `version ${status.version} runs, this command is ${VERSION}`;
+      const action = "Restart the node: `rivulet stop`, then `rivulet start`.";
+      otherVersion = { name, state: "warn", detail, action };
+    }
     if (status.waitsFor !== undefined) {
       const detail = `version ${status.version}, starting, waits for ${status.waitsFor}`;
       const action =
@@ -128,7 +142,7 @@ async function node(shell: Shell): Promise<Check[]> {
     const { balance, needed, enough } = status.gasWallet;
     const gas = `${formatUnits(balance, 18)} ${status.nativeSymbol}, ${formatUnits(needed, 18)} needed to answer disputes`;
     return [
-      { name, state: "ok", detail: `version ${status.version}, ${status.state}` },
+      otherVersion ?? { name, state: "ok", detail: `version ${status.version}, ${status.state}` },
       status.chain.fresh
         ? { name: "chain", state: "ok", detail: `block ${status.chain.block}` }
         : {
@@ -173,7 +187,13 @@ async function node(shell: Shell): Promise<Check[]> {
           ]),
     ];
   } catch (error) {
+    // What another version does not know or tells otherwise is no fault of token or chain.
+    if (otherVersion !== undefined) return [otherVersion];
     const refused = error instanceof ApiProblem;
+    if (refused && UNKNOWN_CALLS.has(error.code)) {
+      const detail = `answers, and does not know what version ${VERSION} asks: ${error.title}`;
+      return [{ name, state: "fail", detail, action: "It is of another version: restart it." }];
+    }
     const detail = refused ? `answers, and refuses: ${error.title}` : "does not run, or does not answer";
     const action = refused ? "Check RIVULET_TOKEN or --token." : "`rivulet start` runs it.";
     return [{ name, state: refused ? "fail" : "warn", detail, action }];
