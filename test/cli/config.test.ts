@@ -95,6 +95,7 @@ describe("settings", () => {
     expect(told).toMatchObject({ maxFee: "200", leastChallengePeriod: "1 h" });
     expect(ofChain(await load({ chain: "hardhat" }))).toMatchObject({ leastChallengePeriod: "1 s" });
     expect(ofChain(await load({ chain: "12345" })).confirmations).toBe(12);
+    expect(ofChain(await load({ chain: "nonsense" }))).toEqual({});
   });
 
   it("with a secret are not repeated in the refusal", async () => {

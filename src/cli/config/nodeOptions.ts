@@ -16,6 +16,8 @@ import type { SettingName, Settings } from "./settings.ts";
 export const KEYSTORE = "keystore.json";
 export const DATABASE = "database";
 
+const CHAIN_ID = /^[1-9][0-9]{0,18}$/;
+
 /** The chain that is configured: a preset, or only an id. */
 export function chainOf({ chain }: Settings): {
   readonly chainId: bigint;
@@ -27,8 +29,7 @@ export function chainOf({ chain }: Settings): {
   if (chain === undefined) throw usage("no chain is configured", `Set chain.name to ${names} or a chain id.`);
   const preset = chainPreset(chain);
   if (preset !== undefined) return { chainId: preset.chainId, preset };
-  if (!/^[1-9][0-9]{0,18}$/.test(chain))
-    throw usage(`there is no chain "${chain}"`, `There are ${names}, and ids.`);
+  if (!CHAIN_ID.test(chain)) throw usage(`there is no chain "${chain}"`, `There are ${names}, and ids.`);
   return { chainId: BigInt(chain), preset: undefined };
 }
 
@@ -68,6 +69,8 @@ function confirmationsOf(preset: ChainPreset | undefined): number {
 export function ofChain(settings: Settings): Partial<Record<SettingName, number | string>> {
   if (settings.chain === undefined) return {};
   const preset = chainPreset(settings.chain);
+  // A mistyped name is the start's to refuse: whoever looks at the settings is to see it.
+  if (preset === undefined && !CHAIN_ID.test(settings.chain)) return {};
   const spans = ownPeriods(preset);
   return {
     confirmations: confirmationsOf(preset),
