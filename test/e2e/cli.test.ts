@@ -5,6 +5,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { BlockingToken } from "../../src/chain/generated/test/tokens/BlockingToken.ts";
+import { deployContract } from "../contracts/support/fixture.ts";
 import { FUNDS, openWorld, TOKENS, type World } from "../node/support/world.ts";
 import { Operator } from "./support/operator.ts";
 
@@ -269,7 +271,7 @@ describe("an operator's way from nothing to a payment", () => {
     expect(written).toContain(`data_dir = "${join(machine.dir, "data")}"`);
     expect(written).toContain(world.escrowAddress);
     expect(((await stat(config)).mode & 0o777).toString(8)).toBe("600");
-  }, 120_000);
+  }, 180_000);
 
   it("is restored beside settings that are there, which are left as they are", async () => {
     const file = join(root, "node.backup");
@@ -287,6 +289,43 @@ describe("an operator's way from nothing to a payment", () => {
     const ran = await bob.with({ RIVULET_DATA_DIR: join(root, "nothing") }, "backup", "--out", "never");
     expect([ran.code, ran.err]).toEqual([3, expect.stringContaining("no node runs over")]);
   });
+});
+
+describe("money that a token refuses", () => {
+  it("shows a payout that its token refused, and fetches it to another address", async () => {
+    const operator = async (name: string) => new Operator(world, await mkdtemp(join(root, name)));
+    const [dave, erin] = [await operator("dave"), await operator("erin")];
+    const blocking = (await deployContract(world.chain.account(0), "BlockingToken")) as BlockingToken;
+    const token = (await blocking.getAddress()).toLowerCase();
+    for (const one of [dave, erin]) {
+      expect((await one.init()).code).toBe(0);
+    }
+    const [{ account }, peer] = [await dave.start(), await erin.start()];
+    await fund(account);
+    await (await blocking.mint(account, TOKENS)).wait();
+    const opened = await dave.run("open", peer.addresses[0]!, `0.001 ${token}`, "--yes", "--json");
+    expect(opened.err).toBe("");
+    await (await blocking.setBlocked(account, true)).wait();
+    const closed = await dave.run("close", opened.json.channelId, "--yes", "--json");
+    expect(closed.err).toBe("");
+    await vi.waitUntil(async () => (await dave.run("status")).out.includes("REFUSED: the escrow keeps"), {
+      timeout: 20_000,
+      interval: 500,
+    });
+    expect((await dave.run("doctor")).out).toContain("WARN  payout: the escrow keeps");
+    const refused = await dave.run("withdraw-payout", token, "--yes");
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("refuses the payout again")]);
+    const to = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    const asked = await dave.run("withdraw-payout", token, "--to", to);
+    expect([asked.code, asked.err]).toEqual([
+      2,
+      expect.stringMatching(/gas \d+ \(withdrawPayout\) at .* about/),
+    ]);
+    const done = await dave.run("withdraw-payout", token, "--to", to, "--yes");
+    expect(done.out).toMatch(/^fetched .*: 0x[0-9a-f]{64}; gas \d+: [0-9.]+ ETH$/m);
+    expect(await blocking.balanceOf(to)).toBeGreaterThan(0n);
+    await Promise.all([dave.stop(), erin.stop()]);
+  }, 180_000);
 });
 
 describe("a command typed wrong", () => {
