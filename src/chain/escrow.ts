@@ -191,7 +191,10 @@ export class Escrow {
     return (await this.#read("payoutOf", [token, account], at, options))[0];
   }
 
-  /** Throws unless the escrow computes the same id as the protocol room: a wrong binding must not hold money. */
+  /**
+   * Throws `rpc_bad_answer` unless the escrow computes the same id as the protocol room: a wrong binding must not hold
+   * money, nor one at which another contract answers.
+   */
   async checkChannelId(
     channel: Channel,
     chainId: bigint,
@@ -200,7 +203,8 @@ export class Escrow {
   ): Promise<ChannelId> {
     const [told] = await this.#read("channelIdOf", [channel], "latest", options);
     const own = channelIdOf(channel, chainId, this.address, keccak256);
-    if (told !== own) throw new Error(`the escrow names the channel ${told}, the protocol ${own}`);
+    if (told !== own)
+      throw badAnswer("channelIdOf", `the escrow names the channel ${told}, the protocol ${own}`);
     return own;
   }
 

@@ -1,6 +1,12 @@
 import type { Outcome, Progress } from "../chain/intent.ts";
 import { orAborted } from "../chain/wait.ts";
-import { type ChannelId, type ChannelState, participantOf, ZERO_ADDRESS } from "../protocol/index.ts";
+import {
+  type Channel,
+  type ChannelId,
+  type ChannelState,
+  participantOf,
+  ZERO_ADDRESS,
+} from "../protocol/index.ts";
 import { Allowances, type Share } from "./allowances.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import type { NodeContext } from "./context.ts";
@@ -38,6 +44,8 @@ export class Depositor {
   readonly #lines = new Map<ChannelId, Promise<void>>();
   /** By transaction: whoever waited for one may have given up, and the next be at work. */
   readonly #underWay = new Map<string, UnderWay>();
+  /** The escrow was seen to name a channel as we do. */
+  #isBound = false;
 
   constructor(context: NodeContext) {
     this.#context = context;
@@ -53,6 +61,7 @@ export class Depositor {
   /**
    * Deposits `amount` more for ourselves and resolves with our new total once confirmed. The same name, or without one
    * the same target total, is one deposit however often it is asked for: a repeated call after a crash joins the first.
+   * Throws `rpc_bad_answer`, before anything is signed, where the escrow names the channel otherwise than we do.
    */
   async deposit(mailbox: ChannelMailbox, amount: bigint, options: DepositOptions): Promise<bigint> {
     const { channelId } = mailbox;
@@ -81,6 +90,7 @@ export class Depositor {
     const id = depositIntent(channelId, name);
     // Under way or over already, since before a crash or an abort: signed after its own approval, it needs no other.
     const joins = chain.pending().includes(id) || (await chain.knows(id));
+    if (!joins) await this.#checkBinding(state.terms.channel, options.signal);
     if (!joins) options.assertAllowed?.(ownMoney(mailbox.state, before) + coming + amount);
     const share = joins ? NO_SHARE : await this.#share(mailbox, amount, { ...options, name });
     const isOver = joins ? () => {} : this.#allowances.note(id);
@@ -109,6 +119,14 @@ export class Depositor {
       else this.#underWay.delete(id);
     }
     return { unseen, coming };
+  }
+
+  /** One channel is checked for all: how an id is made depends on no channel. */
+  async #checkBinding(channel: Channel, signal: AbortSignal): Promise<void> {
+    if (this.#isBound) return;
+    const { escrow, chainId, ports } = this.#context;
+    await escrow.checkChannelId(channel, chainId, ports.crypto.keccak256, { signal });
+    this.#isBound = true;
   }
 
   async #share(

@@ -118,9 +118,10 @@ function depositorOn(chain: FakeChain): Depositor {
     data: `${channel.token} ${amount}`,
     value: 0n,
   });
-  const escrow = { address: ESCROW, deposit };
+  const escrow = { address: ESCROW, deposit, checkChannelId: async () => {} };
   const stopping = new AbortController().signal;
-  return new Depositor({ chain, escrow, account: CHANNEL.participant0, stopping } as never);
+  const ports = { crypto: {} };
+  return new Depositor({ chain, escrow, ports, account: CHANNEL.participant0, stopping } as never);
 }
 
 const mailboxOf = (n: number, token: Address) =>
