@@ -6,7 +6,16 @@ import { linesOf } from "../../../src/node/books/lines.ts";
 import type { ChannelRecord, StatementRecord } from "../../../src/node/books/statementRecord.ts";
 
 const amount = fc.bigInt({ min: 0n, max: 2n ** 128n });
-const kinds: TransferKind[] = ["deposit", "withdrawal", "sent", "received", "gas", "drawing"];
+const kinds: TransferKind[] = [
+  "deposit",
+  "withdrawal",
+  "sent",
+  "received",
+  "gas",
+  "drawing",
+  "credited",
+  "fetched",
+];
 
 describe("the books of a token", () => {
   it("sum to zero after any transfers and settlements, and hold in channels what a channel would", () => {
@@ -17,7 +26,7 @@ describe("the books of a token", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
         const books = new TokenBooks();
-        let [channel, wallet] = [0n, 0n];
+        let [channel, wallet, escrow] = [0n, 0n, 0n];
         for (const { kind, amount } of steps) {
           if (kind === "settlement") {
             books.settle(channel, amount);
@@ -28,11 +37,14 @@ describe("the books of a token", () => {
           if (kind === "deposit" || kind === "received") channel += amount;
           if (kind === "withdrawal" || kind === "sent") channel -= amount;
           if (kind === "withdrawal") wallet += amount;
+          if (kind === "credited") [wallet, escrow] = [wallet - amount, escrow + amount];
+          if (kind === "fetched") [wallet, escrow] = [wallet + amount, escrow - amount];
           if (kind === "deposit" || kind === "gas" || kind === "drawing") wallet -= amount;
         }
         expect(books.sum).toBe(0n);
         expect(books.balance("assets:channels")).toBe(channel);
         expect(books.balance("assets:wallet")).toBe(wallet);
+        expect(books.balance("assets:escrow")).toBe(escrow);
       }),
     );
   });
