@@ -6,6 +6,7 @@ const COUNTERS = "node/limits/counters.ts";
 const FREEZE = "node/limits/freeze.ts";
 const GATE = "node/limits/gate.ts";
 const APPROVALS = "node/limits/approvals.ts";
+const SPENDER = "node/limits/spender.ts";
 const VELOCITY = "node/limits/velocity.ts";
 const VERDICT = "node/limits/verdict.ts";
 const WINDOW = "node/limits/window.ts";
@@ -94,19 +95,19 @@ export const MUTANTS: readonly Mutant[] = [
   // The gate
   {
     name: "payees-unchecked",
-    file: GATE,
-    find: "payees === undefined || payees.has(wanted.peer)",
-    replace: "payees === undefined || payees.size > 0",
+    file: SPENDER,
+    find: "(payees !== undefined && !payees.has(peer))",
+    replace: "(payees !== undefined && payees.size === 0)",
   },
   {
     name: "tokens-unchecked",
-    file: GATE,
-    find: "budgets === undefined || budgets.some(({ token }) => token === wanted.token)",
-    replace: "budgets === undefined || budgets.length > 0",
+    file: SPENDER,
+    find: "(budgets !== undefined && budget === undefined)",
+    replace: "(budgets !== undefined && budgets.length === 0)",
   },
   {
     name: "ancestors-do-not-count",
-    file: "node/limits/spender.ts",
+    file: SPENDER,
     find: "one !== undefined; one = one.parent",
     replace: "one !== undefined; one = undefined",
   },
@@ -181,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "approval-of-any-amount",
     file: VERDICT,
-    find: "if (known.amount !== amount) throw conflict(paymentId);",
+    find: "if (known.amount !== amount) throw conflict(known.paymentId);",
     replace: "",
   },
   {
@@ -248,9 +249,21 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "unbounded-waiting",
-    file: PAYING,
-    find: "if (underWay >= MAX_UNDER_WAY) {",
-    replace: "if (false) {",
+    file: "api/perCaller.ts",
+    find: "if (count >= this.most) return undefined;",
+    replace: "",
+  },
+  {
+    name: "waiting-of-each-child",
+    file: "api/perCaller.ts",
+    find: "const by = answererOf(spender);",
+    replace: 'const by = spender?.id ?? "";',
+  },
+  {
+    name: "send-past-the-brake",
+    file: "node/sends/submitHeld.ts",
+    find: "held?.assertStillAllowed();",
+    replace: "",
   },
   {
     name: "request-intent-unwritten",

@@ -192,7 +192,7 @@ export class SpendingGate {
     const guarded = await this.#guarded(wanted);
     const held = await this.#reserve(wanted, guarded);
     try {
-      for (const { account, caps } of guarded) await account.cover(caps);
+      await cover(guarded);
       this.#assertStillAllowed(spender);
     } catch (error) {
       held.release();
@@ -220,7 +220,7 @@ export class SpendingGate {
     const held = await this.#reserve(wanted, guarded);
     let isReturned: boolean;
     try {
-      for (const { account, caps } of guarded) await account.cover(caps);
+      await cover(guarded);
       isReturned = await this.#isReturned(mailbox, order);
       await this.#call(order);
       // The brake may have been pulled, or the spender ended, while the disk was at work or the peer away.
@@ -374,4 +374,9 @@ export class SpendingGate {
 function isUnsent(error: unknown, signal: AbortSignal | undefined): boolean {
   if (signal?.aborted && error === signal.reason) return true;
   return error instanceof NodeError && UNSENT.has(error.code);
+}
+
+/** On disk before anything leaves. */
+async function cover(guarded: readonly Guarded[]): Promise<void> {
+  for (const { account, caps } of guarded) await account.cover(caps);
 }
