@@ -22,6 +22,8 @@ export default defineConfig({
           // Some rooms deploy to a chain or derive keys with scrypt: slow on a busy machine, never stuck.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          // Most of them wait for chains and peers: two at once fill the two cores that one leaves half idle.
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
