@@ -49,6 +49,7 @@ describe("channels that wait for their first deposit", () => {
         pledges: { get: () => undefined, drop: () => [] },
         ours: () => new Set(pending.map((id) => id.split("/")[0])),
       } as never),
+      payouts: { look() {} },
       stopping: new AbortController(),
     };
     const upkeep = new Upkeep(init as never);
