@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { readKeystore } from "../crypto/index.ts";
 import { KEYSTORE } from "./config/nodeOptions.ts";
 import type { Settings } from "./config/settings.ts";
 import { CliError, usage } from "./exitCodes.ts";
@@ -9,7 +8,8 @@ import type { Shell } from "./shell.ts";
 /** Opens this data directory's keystore for whoever gives its password. */
 export function openKeystore({ dataDir }: Settings) {
   return async (password: string, signal: AbortSignal): Promise<string | undefined> =>
-    (await readKeystore(join(dataDir, KEYSTORE), password, { signal })).mnemonic;
+    (await (await import("../crypto/index.ts")).readKeystore(join(dataDir, KEYSTORE), password, { signal }))
+      .mnemonic;
 }
 
 /** The node's mnemonic, out of its keystore. Asks for the password. */
@@ -22,6 +22,7 @@ export async function unlock(
   if (!(await isThere(path))) throw missing();
   const password = await shell.password("Password of the keystore");
   try {
+    const { readKeystore } = await import("../crypto/index.ts");
     const { mnemonic } = await readKeystore(path, password, { signal: shell.signal });
     if (mnemonic === undefined) throw new CliError(`${path} holds a lone key; a node needs a mnemonic`);
     return { mnemonic, password };

@@ -3,6 +3,7 @@ import { ClassicLevel } from "classic-level";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChannelId, channelIdToBytes } from "../../src/protocol/index.ts";
 import { channelKey } from "../../src/store/keys.ts";
+import { freePort } from "../support/freePort.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
 let world: World;
@@ -11,7 +12,9 @@ let bob: TestNode;
 
 beforeAll(async () => {
   world = await openWorld();
-  [alice, bob] = [await world.node(), await world.node()];
+  // Bob is restarted where he was: nobody else may take that port meanwhile.
+  const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`];
+  [alice, bob] = [await world.node(), await world.node({ listen })];
 }, 60_000);
 
 afterAll(() => world?.stop());

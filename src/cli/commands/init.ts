@@ -4,7 +4,6 @@ import { input } from "@inquirer/prompts";
 import type { Command } from "commander";
 import { stringify } from "smol-toml";
 import { chainPresets } from "../../chain/presets.ts";
-import { deriveKeys, generateMnemonic, parseMnemonic, writeKeystore } from "../../crypto/index.ts";
 import { accountOf } from "../account.ts";
 import { KEYSTORE } from "../config/nodeOptions.ts";
 import { DEFAULT_CONFIG_FILE, type Settings } from "../config/settings.ts";
@@ -52,6 +51,9 @@ async function init(shell: Shell, options: InitOptions, configFile: string): Pro
   }
   const chain = await chainSettings(shell);
   const made = options.import === undefined;
+  const { deriveKeys, generateMnemonic, parseMnemonic, writeKeystore } = await import(
+    "../../crypto/index.ts"
+  );
   const mnemonic = made ? generateMnemonic() : parseMnemonic(await readFile(options.import!, "utf8"));
   // Whatever can fail comes before the words: once somebody wrote them down they have to be the right ones.
   await mkdir(dataDir, { recursive: true, mode: 0o700 });

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { deriveKeys, writeKeystore } from "../../crypto/index.ts";
 import { accountOf } from "../account.ts";
 import { KEYSTORE } from "../config/nodeOptions.ts";
 import { unlock } from "../keystore.ts";
@@ -21,6 +20,7 @@ export function registerKeys(program: Command, run: Run): void {
     .action(
       run(async (shell) => {
         const { mnemonic } = await unlock(shell);
+        const { deriveKeys } = await import("../../crypto/index.ts");
         const derived = deriveKeys(mnemonic);
         const [account, signer] = [await accountOf(derived.account), await accountOf(derived.signer)];
         shell.result(
@@ -40,6 +40,7 @@ export function registerKeys(program: Command, run: Run): void {
         const { mnemonic } = await unlock(shell);
         const next =
           shell.secrets.newPassword ?? (await shell.newPassword("New password", "Set RIVULET_NEW_PASSWORD."));
+        const { writeKeystore } = await import("../../crypto/index.ts");
         await writeKeystore(join(shell.settings.dataDir, KEYSTORE), mnemonic, next, { replace: true });
         shell.result(
           { changed: true },

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { repairDatabase } from "../../node/repair.ts";
 import { DATABASE } from "../config/nodeOptions.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
@@ -31,6 +30,7 @@ async function repair(shell: Shell): Promise<void> {
   if (!shell.json) shell.note(`${EXPLAINED}\n`);
   await shell.confirm(`Repair ${directory}?`);
   const waiting = shell.wait("repairing …");
+  const { repairDatabase } = await import("../../node/repair.ts");
   const { details, copy, lost } = await repairDatabase({
     directory,
     signal: shell.signal,

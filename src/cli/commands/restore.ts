@@ -2,8 +2,7 @@ import { createReadStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { parseMnemonic, writeKeystore } from "../../crypto/index.ts";
-import { type RestoreReport, restoreBackup, restoreFromMnemonic } from "../../node/backup/restore.ts";
+import type { RestoreReport, restoreBackup } from "../../node/backup/restore.ts";
 import type { Address } from "../../protocol/index.ts";
 import { type WrittenConfig, writeBackedUp } from "../config/backedUp.ts";
 import { chainOf, DATABASE, KEYSTORE } from "../config/nodeOptions.ts";
@@ -79,6 +78,7 @@ async function restore(
   const waiting = shell.wait("restoring …");
   const report = await begin();
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const { writeKeystore } = await import("../../crypto/index.ts");
   await writeKeystore(keystore, report.mnemonic, password);
   const config = await writeBackedUp(report.config, shell.configuration);
   waiting.done(byWords ? "restored from the words" : `restored the state of ${timeText(report.createdAt)}`);
@@ -97,6 +97,7 @@ interface Source {
 
 async function fromFile(shell: Shell, path: string, target: Target): Promise<Source> {
   const password = shell.secrets.backupPassword ?? (await shell.password("Password of the backup"));
+  const { restoreBackup } = await import("../../node/backup/restore.ts");
   return {
     password: await ownPassword(shell, password),
     begin: () => restoreBackup({ ...target, file: createReadStream(path), password }),
@@ -108,6 +109,10 @@ async function fromWords(shell: Shell, target: Target): Promise<Source> {
   const { escrow } = shell.settings;
   if (escrow === undefined)
     throw usage("no escrow is configured", "Set chain.escrow to the contract the old node used.");
+  const [{ parseMnemonic }, { restoreFromMnemonic }] = await Promise.all([
+    import("../../crypto/index.ts"),
+    import("../../node/backup/restore.ts"),
+  ]);
   const mnemonic = parseMnemonic(await shell.words("The old node's words"));
   return {
     password: await shell.password("Password for the keystore on this machine", { again: true }),

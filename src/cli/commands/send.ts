@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { checksummed, parseAddress } from "../../chain/checksum.ts";
 import { usage } from "../exitCodes.ts";
 import { endText, type OperationOptions, operate, operation, quoteFor, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
@@ -28,6 +27,7 @@ export function registerSend(program: Command, run: Run): void {
     .addHelpText("after", EXAMPLE)
     .action(
       run(async (shell, text: string, options: SendOptions) => {
+        const { checksummed, parseAddress } = await import("../../chain/checksum.ts");
         const to = parseAddress(options.to);
         if (to === undefined) {
           throw usage(

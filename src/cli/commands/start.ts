@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import type { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { PinoPretty } from "pino-pretty";
-import { type Daemon, startDaemon } from "../../api/daemon.ts";
+import type { Daemon } from "../../api/daemon.ts";
 import { VERSION } from "../../api/version.ts";
 import { type ChainFailure, failureOf } from "../../chain/error.ts";
 import { backedUpConfig } from "../config/backedUp.ts";
@@ -74,6 +74,8 @@ async function runNode(shell: Shell): Promise<void> {
   let listens = false;
   let daemon: Daemon;
   try {
+    // Only here: everything a node needs takes a second to load, and most commands only ask one.
+    const { startDaemon } = await import("../../api/daemon.ts");
     daemon = await startDaemon({
       ...options,
       onListening: async ({ url, node }) => {

@@ -1,9 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { createCrypto } from "../../crypto/index.ts";
-import { askChain } from "../../node/books/chainEvidence.ts";
-import { type AskChain, verifyStatement } from "../../node/books/verify.ts";
+import type { AskChain } from "../../node/books/verify.ts";
 import type { Address } from "../../protocol/index.ts";
 import { EXIT, usage } from "../exitCodes.ts";
 import type { Run } from "../run.ts";
@@ -29,6 +27,10 @@ export function registerVerifyStatement(program: Command, run: Run): void {
 
 async function verify(shell: Shell, file: string): Promise<void> {
   if (!(await stat(file)).isFile()) throw usage(`${file} is no file`);
+  const [{ createCrypto }, { verifyStatement }] = await Promise.all([
+    import("../../crypto/index.ts"),
+    import("../../node/books/verify.ts"),
+  ]);
   const crypto = await createCrypto();
   const waiting = shell.wait("checking …");
   const chain = await chainOf(shell, file);
@@ -72,6 +74,7 @@ async function chainOf({ settings, signal }: Shell, file: string): Promise<AskCh
   const chainId = /"chainId":"([0-9]+)"/.exec(head)?.[1];
   const escrow = /"escrow":"(0x[0-9a-f]{40})"/.exec(head)?.[1];
   if (chainId === undefined || escrow === undefined) return undefined;
+  const { askChain } = await import("../../node/books/chainEvidence.ts");
   return askChain({
     rpcUrl,
     chainId: BigInt(chainId),

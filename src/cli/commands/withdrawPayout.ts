@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { checksummed, parseAddress } from "../../chain/checksum.ts";
 import { usage } from "../exitCodes.ts";
 import { endText, type OperationOptions, operate, operation, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
@@ -29,6 +28,7 @@ export function registerWithdrawPayout(program: Command, run: Run): void {
     .addHelpText("after", EXAMPLE)
     .action(
       run(async (shell, text: string, options: WithdrawPayoutOptions) => {
+        const { checksummed, parseAddress } = await import("../../chain/checksum.ts");
         const to = options.to === undefined ? undefined : parseAddress(options.to);
         if (options.to !== undefined && to === undefined) {
           throw usage(

@@ -5,6 +5,7 @@ import { openLevelStore } from "../../../src/store/levelStore.ts";
 import { PowerLossStore } from "../../../src/store/powerLossStore.ts";
 import { seededRandom } from "../../../src/store/random.ts";
 import type { Store } from "../../../src/store/store.ts";
+import { freePort } from "../../support/freePort.ts";
 import { openFunded, openWorld, type TestNode, type World } from "../support/world.ts";
 
 const seed = Number(process.env.RIVULET_SEED ?? Date.now() % 1_000_000);
@@ -45,7 +46,9 @@ class Victim {
     this.#seed = first;
   }
 
-  async start(listen: readonly string[] = ["/ip4/127.0.0.1/tcp/0"]): Promise<void> {
+  async start(): Promise<void> {
+    // Come back to after a cut: nobody else may have it then.
+    const listen = [`/ip4/127.0.0.1/tcp/${await freePort()}`];
     this.handle = await world.node({ eventLog: {}, listen }, this.#seams);
     this.follow();
   }
