@@ -93,7 +93,7 @@ describe("a start with a wrong setting", () => {
   it.each([
     ["a password that does not fit", { RIVULET_PASSWORD: "wrong" }, "the password does not fit"],
     ["an API that would listen in the clear", { RIVULET_API_HOST: "0.0.0.0" }, "remote refused"],
-    ["an RPC server that is none", { RIVULET_CHAIN_RPC: "ftp://rpc.example" }, "chain.rpc"],
+    ["an RPC server that is none", { RIVULET_CHAIN_RPC: "ftp://rpc.example" }, "RIVULET_CHAIN_RPC"],
     ["an address to tell peers that is none", { RIVULET_PEERS_ANNOUNCE: "nonsense" }, "is no multiaddr"],
     [
       "an API's address this machine has not",
