@@ -1,9 +1,9 @@
 import type { LimitsPolicy } from "../client/index.ts";
+import { LIMIT_CAPS } from "../node/limits/caps.ts";
 import type { Tokens } from "./amounts.ts";
 import { usage } from "./exitCodes.ts";
 
-export const AMOUNTS = ["perPayment", "perHour", "perDay", "perMonth", "perChannel"] as const;
-type AmountName = (typeof AMOUNTS)[number];
+type AmountName = (typeof LIMIT_CAPS)[number];
 type Limits = LimitsPolicy["node"][number];
 
 /** What `limits set` changes, as it was typed. */
@@ -69,12 +69,12 @@ function applied<Of extends Limits>(
   const { [name]: _, ...rest } = (known ?? fresh(token)) as Of;
   const next = (amount === undefined ? rest : { ...rest, [name]: amount }) as Of;
   const others = list.filter((one) => one !== known);
-  return AMOUNTS.some((one) => next[one] !== undefined) ? [...others, next] : others;
+  return LIMIT_CAPS.some((one) => next[one] !== undefined) ? [...others, next] : others;
 }
 
 async function changesOf(tokens: Pick<Tokens, "parse" | "find">, options: LimitsChange): Promise<Change[]> {
   const changes: Change[] = [];
-  for (const name of AMOUNTS) {
+  for (const name of LIMIT_CAPS) {
     const text = options[name]?.trim();
     if (text === undefined) continue;
     const none = /^none(?:\s+(\S.*))?$/i.exec(text);

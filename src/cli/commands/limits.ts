@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { LimitsPolicy } from "../../client/index.ts";
+import { LIMIT_CAPS } from "../../node/limits/caps.ts";
 import { usage } from "../exitCodes.ts";
-import { AMOUNTS, changed, type LimitsChange } from "../limitsChange.ts";
+import { changed, type LimitsChange } from "../limitsChange.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
 import { short, timeText } from "../text.ts";
@@ -136,7 +137,7 @@ async function show(shell: Shell, policy: LimitsPolicy): Promise<void> {
     ...policy.peers.map((limits) => [short(limits.peer), limits] as const),
   ];
   for (const [scope, limits] of scopes) {
-    for (const name of AMOUNTS) {
+    for (const name of LIMIT_CAPS) {
       const amount = limits[name];
       if (amount !== undefined) rows.push([scope, WORDS[name], await tokens.show(amount, limits.token)]);
     }
@@ -150,7 +151,7 @@ async function show(shell: Shell, policy: LimitsPolicy): Promise<void> {
   shell.result(policy, `${table}\n\nover a limit: ${onLimit}\n${alarm}`);
 }
 
-const WORDS: Readonly<Record<(typeof AMOUNTS)[number], string>> = {
+const WORDS: Readonly<Record<(typeof LIMIT_CAPS)[number], string>> = {
   perPayment: "per payment",
   perHour: "per hour",
   perDay: "per day",

@@ -7,22 +7,15 @@ import {
   type Side,
   type SignedProof,
   signerOf,
-  type Update,
 } from "../../protocol/index.ts";
-import { decodeUpdate, decodeUpdateTime } from "../../store/channelRecord.ts";
 import { updateKey, updateRange } from "../../store/keys.ts";
 import type { StoreReader } from "../../store/store.ts";
 import { NodeError } from "../error.ts";
 import { type Direction, payerOf } from "../history/listedPayment.ts";
+import { type StoredUpdate, stored } from "../history/updatePages.ts";
 import { countedNonces } from "./movement.ts";
 
 export const DIRECTIONS: readonly Direction[] = ["sent", "received"];
-
-export interface TimedUpdate {
-  readonly update: Update;
-  /** Unix milliseconds; 0 where it was written before updates had a time. */
-  readonly time: number;
-}
 
 /** The stored updates of one direction of one channel, from 1 to the last one that counts. */
 export class StoredUpdates {
@@ -40,10 +33,10 @@ export class StoredUpdates {
   }
 
   /** Update `nonce`. Throws `update_missing` when a database that lost data has it no more. */
-  async at(nonce: bigint): Promise<TimedUpdate> {
+  async at(nonce: bigint): Promise<StoredUpdate> {
     const bytes = await this.#store.get(updateKey(this.#state.idBytes, this.payer, nonce));
     if (bytes === undefined) throw this.#missing(nonce);
-    return timed(bytes);
+    return stored(bytes);
   }
 
   /** The proof after update `nonce`; where the direction starts for 0. */
@@ -66,12 +59,12 @@ export class StoredUpdates {
   }
 
   /** Updates `from` to `to`, both included. Throws `update_missing` at a gap. */
-  async *between(from: bigint, to: bigint, signal?: AbortSignal): AsyncGenerator<TimedUpdate> {
+  async *between(from: bigint, to: bigint, signal?: AbortSignal): AsyncGenerator<StoredUpdate> {
     if (from > to) return;
     let expected = from;
     const range = updateRange(this.#state.idBytes, this.payer, from, to + 1n);
     for await (const [, bytes] of this.#store.range({ ...range, signal })) {
-      const next = timed(bytes);
+      const next = stored(bytes);
       if (next.update.proof.nonce !== expected) throw this.#missing(expected);
       expected++;
       yield next;
@@ -96,8 +89,4 @@ export class StoredUpdates {
   #missing(nonce: bigint): NodeError {
     return new NodeError({ code: "update_missing", fields: { channelId: this.#state.id, nonce } });
   }
-}
-
-function timed(bytes: Uint8Array): TimedUpdate {
-  return { update: decodeUpdate(bytes), time: decodeUpdateTime(bytes) ?? 0 };
 }

@@ -10,10 +10,11 @@ import {
 } from "../../protocol/index.ts";
 import type { StoreReader } from "../../store/store.ts";
 import type { Direction } from "../history/listedPayment.ts";
+import type { StoredUpdate } from "../history/updatePages.ts";
 import type { Books } from "./books.ts";
 import type { Period } from "./journal.ts";
 import { balanceOf, type Movement } from "./movement.ts";
-import { DIRECTIONS, StoredUpdates, type TimedUpdate } from "./payments.ts";
+import { DIRECTIONS, StoredUpdates } from "./payments.ts";
 import type {
   ChannelRecord,
   DrawingRecord,
@@ -256,7 +257,7 @@ async function* directionRecords(
 }
 
 async function paymentLines(
-  { update }: TimedUpdate,
+  { update }: StoredUpdate,
   channelId: ChannelId,
   direction: Direction,
   { labels, filter }: StatementInit,
@@ -277,7 +278,7 @@ async function paymentLines(
 }
 
 function updateRecord(
-  { update, time }: TimedUpdate,
+  { update, time }: StoredUpdate,
   direction: Direction,
   payments: readonly PaymentLine[],
   beyond: boolean,

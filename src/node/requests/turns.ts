@@ -1,3 +1,4 @@
+import { orAborted } from "../../chain/wait.ts";
 import { NodeError } from "../error.ts";
 
 /** Does what has the same name one after the other. At most `most` wait or work at once. */
@@ -25,23 +26,11 @@ export class Turns {
     });
     this.#size++;
     try {
-      await untilAborted(before, signal);
+      await orAborted(before, signal);
       return await task();
     } finally {
       this.#size--;
       done.resolve();
     }
-  }
-}
-
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }
