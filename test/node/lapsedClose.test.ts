@@ -20,23 +20,26 @@ describe("a cooperative close that lapses because nobody could pay for its trans
   it("is followed by closing alone, so that who asked to close is not left waiting", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT);
     await alice.node.pay({ channelId, amount: 3n });
-    const fund = (wei: bigint) =>
-      Promise.all(
-        [alice, bob].map(({ node }) =>
-          world.chain.provider.send("anvil_setBalance", [node.account, `0x${wei.toString(16)}`]),
-        ),
-      );
-    await fund(0n);
-    const alone: string[] = [];
-    alice.node.on("dispute", ({ action }) => alone.push(action));
+    const fund = ({ node }: TestNode, wei: bigint) =>
+      world.chain.provider.send("anvil_setBalance", [node.account, `0x${wei.toString(16)}`]);
+    await Promise.all([fund(alice, 0n), fund(bob, 0n)]);
+    const told = ({ node }: TestNode) => {
+      const actions: string[] = [];
+      node.on("dispute", ({ action }) => actions.push(action));
+      return actions;
+    };
+    const [toldAlice, toldBob] = [told(alice), told(bob)];
     const closing = alice.node.close(channelId);
     await expect.poll(() => alice.warnings, EVENT).toContain("gas_wallet_empty");
     await world.pass(2_000);
-    await expect.poll(() => alone, EVENT).toContain("closing");
-    await fund(FUNDS);
-    await expect.poll(() => alone, EVENT).toContain("startClose");
-    const recorded = async () => (await world.escrow.recordedProof(channelId, alice.node.account)).nonce;
-    await expect.poll(recorded, EVENT).toBe(1n);
+    await expect.poll(() => toldAlice, EVENT).toContain("closing");
+    // Bob would close alone as well: were he given gas now, either's close could be the first.
+    await fund(alice, FUNDS);
+    await expect.poll(() => toldAlice, EVENT).toContain("startClose");
+    await expect.poll(async () => (await bob.node.channel(channelId)).closeDeadline, EVENT).toBeDefined();
+    await fund(bob, FUNDS);
+    await expect.poll(() => toldBob, EVENT).toContain("challenge");
+    expect((await world.escrow.recordedProof(channelId, alice.node.account)).nonce).toBe(1n);
     await world.pass(700);
     expect((await closing).paidOut).toEqual([DEPOSIT - 3n, DEPOSIT + 3n]);
   }, 120_000);
