@@ -14,6 +14,7 @@ export class WriteCounter {
     const store = await openLevelStore(directory);
     return {
       get: (key) => store.get(key),
+      lookUp: (key) => store.lookUp(key),
       getMany: (keys) => store.getMany(keys),
       range: (range) => store.range(range),
       flush: () => store.flush(),

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { Agent, request } from "node:http";
 import type { Hex } from "rivulet/protocol";
+import { Client } from "undici";
 import type { HttpManner } from "./control.ts";
 import type { PaymentTally } from "./tally.ts";
 
@@ -12,24 +12,24 @@ export async function payThroughHttp(
   tally: PaymentTally,
 ): Promise<{ readonly payments: number; readonly latencies: readonly number[] }> {
   const { connections } = manner;
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const latencies: number[] = [];
   let payments = 0;
-  const onConnection = async () => {
+  const onConnection = async (client: Client) => {
     while (going()) {
       const amount = BigInt((payments++ % 7) + 1);
       const body = JSON.stringify({ channelId, amount: String(amount) });
       const started = performance.now();
-      const receipt = await post(agent, manner, body);
+      const receipt = await post(client, manner, body);
       latencies.push(performance.now() - started);
       if (receipt.amount !== String(amount)) throw new Error(`${receipt.amount} was paid, not ${amount}`);
       tally.addHex(receipt.paymentId as Hex, amount);
     }
   };
+  const clients = Array.from({ length: connections }, () => new Client(manner.url));
   try {
-    await Promise.all(Array.from({ length: connections }, onConnection));
+    await Promise.all(clients.map(onConnection));
   } finally {
-    agent.destroy();
+    await Promise.all(clients.map((client) => client.destroy()));
   }
   return { payments, latencies };
 }
@@ -39,27 +39,14 @@ interface Receipt {
   readonly amount: string;
 }
 
-function post(agent: Agent, { url, accessToken }: HttpManner, body: string): Promise<Receipt> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      authorization: `Bearer ${accessToken}`,
-      "content-type": "application/json",
-      "content-length": Buffer.byteLength(body),
-      "idempotency-key": randomUUID(),
-    };
-    const call = request(`${url}/v1/payments`, { method: "POST", agent, headers }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (piece: string) => {
-        text += piece;
-      });
-      response.on("error", reject);
-      response.on("end", () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text) as Receipt);
-        else reject(new Error(`a payment was answered with ${response.statusCode}: ${text}`));
-      });
-    });
-    call.on("error", reject);
-    call.end(body);
-  });
+async function post(client: Client, { accessToken }: HttpManner, body: string): Promise<Receipt> {
+  const headers = {
+    authorization: `Bearer ${accessToken}`,
+    "content-type": "application/json",
+    "idempotency-key": randomUUID(),
+  };
+  const answer = await client.request({ path: "/v1/payments", method: "POST", headers, body });
+  const text = await answer.body.text();
+  if (answer.statusCode !== 200) throw new Error(`a payment was answered with ${answer.statusCode}: ${text}`);
+  return JSON.parse(text) as Receipt;
 }

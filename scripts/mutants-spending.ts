@@ -10,7 +10,7 @@ const PATIENCE_MS = 300_000;
 /** The quick ones first; the run ends with the first that fails. */
 const GROUPS: readonly (readonly string[])[] = [
   ["test/node/limits/account.test.ts", "test/node/limits/window.test.ts"],
-  ["test/node/limits", "test/node/groupRead.test.ts", "test/node/twoNodes.test.ts"],
+  ["test/node/limits", "test/node/twoNodes.test.ts"],
   [
     "test/api/paying.test.ts",
     "test/api/daemon.test.ts",

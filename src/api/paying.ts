@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { NodeError } from "../node/error.ts";
 import { GATE_REFUSALS } from "../node/limits/refusals.ts";
 import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
 import type { PaidRequest } from "../node/requests/requestPayer.ts";
-import type { Address, ChannelId } from "../protocol/index.ts";
+import { type Address, type ChannelId, PAYMENT_ID_BYTES } from "../protocol/index.ts";
 import { ApiError } from "./error.ts";
 import type { Caller } from "./handler.ts";
 import type { Metrics } from "./metrics.ts";
@@ -71,7 +71,7 @@ const UNPAID: ReadonlySet<string> = new Set([
  */
 export function paymentIdOf(accessTokenId: string, idempotencyKey: string): Uint8Array {
   const text = `rivulet/pay\0${accessTokenId}\0${idempotencyKey}`;
-  return createHash("sha256").update(text).digest().subarray(0, 16);
+  return hash("sha256", text, "buffer").subarray(0, PAYMENT_ID_BYTES);
 }
 
 /** Pays for callers: a key is one payment, whatever crashes between two calls with it. */
@@ -323,7 +323,7 @@ function digestOf({ to, amount, reference, label }: PayOrder): string {
     reference && Buffer.from(reference).toString("hex"),
     label,
   ]);
-  return createHash("sha256").update(text).digest().subarray(0, 12).toString("base64url");
+  return hash("sha256", text, "buffer").toString("base64url", 0, 12);
 }
 
 function conflict(name: string): ApiError {

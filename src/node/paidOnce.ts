@@ -5,7 +5,6 @@ import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
 import { decodeIndexedPayment, type IndexedPayment } from "./channel/paymentIds.ts";
 import { NodeError } from "./error.ts";
-import { GroupRead } from "./groupRead.ts";
 import type { OutgoingOrder, Receipt } from "./payment.ts";
 
 /** Payments with ids of the application's under way at once: each waits for one acknowledgement. */
@@ -26,18 +25,17 @@ interface Place {
  * from the payee, and its id must be found then.
  */
 export class PaidOnce {
-  readonly #index: GroupRead;
+  readonly #store: StoreReader;
   readonly #pending = new Map<string, { readonly amount: bigint; readonly place: Promise<Place> }>();
 
   constructor(store: StoreReader) {
-    this.#index = new GroupRead(store);
+    this.#store = store;
   }
 
   /** Whether a payment with this id was made on the channel, or is under way. */
-  async knows(mailbox: ChannelMailbox, id: Uint8Array): Promise<boolean> {
-    if (this.#pending.has(nameOf(mailbox.channelId, id))) return true;
-    const [found] = await this.#index.getMany([paymentKey(id, mailbox.state.idBytes)]);
-    return found !== undefined;
+  knows({ channelId, state }: ChannelMailbox, id: Uint8Array): boolean {
+    if (this.#pending.has(nameOf(channelId, id))) return true;
+    return this.#store.lookUp(paymentKey(id, state.idBytes)) !== undefined;
   }
 
   async pay(mailbox: ChannelMailbox, order: OutgoingOrder, id: Uint8Array): Promise<Receipt> {
@@ -114,7 +112,8 @@ export class PaidOnce {
   ): Promise<(IndexedPayment | undefined)[]> {
     const { idBytes } = mailbox.state;
     const named = orders.flatMap(({ id }) => (id === undefined ? [] : [paymentKey(id, idBytes)]));
-    const stored = (await this.#index.getMany(named)).values();
+    const found = named.length === 1 ? [this.#store.lookUp(named[0]!)] : await this.#store.getMany(named);
+    const stored = found.values();
     return orders.map(({ id, amount }) => {
       const bytes = id === undefined ? undefined : stored.next().value;
       if (bytes === undefined) return undefined;

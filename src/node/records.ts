@@ -1,7 +1,6 @@
 import type { GroupCommit } from "../store/groupCommit.ts";
 import { prefixRange, recordKey } from "../store/keys.ts";
 import type { DelOp, PutOp, Range, StoreReader, WriteOptions } from "../store/store.ts";
-import { GroupRead } from "./groupRead.ts";
 
 /** A namespace's name: short and plain, since it is part of every key. */
 const NAMESPACE = /^[a-z][a-zA-Z0-9-]{0,31}$/;
@@ -49,17 +48,15 @@ export interface RecordEntry<Value> {
  */
 export class Records {
   readonly #store: StoreReader;
-  readonly #reads: GroupRead;
   readonly #committer: GroupCommit;
 
   constructor(store: StoreReader, committer: GroupCommit) {
     this.#store = store;
-    this.#reads = new GroupRead(store);
     this.#committer = committer;
   }
 
   async get<Value>(namespace: string, key: string): Promise<Value | undefined> {
-    const [bytes] = await this.#reads.getMany([keyOf(namespace, key)]);
+    const bytes = this.#store.lookUp(keyOf(namespace, key));
     return bytes === undefined ? undefined : (parse(bytes) as Value);
   }
 

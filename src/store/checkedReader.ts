@@ -14,6 +14,11 @@ export class CheckedReader implements StoreReader {
     return framed === undefined ? undefined : checkedPayload(key, framed);
   }
 
+  lookUp(key: Uint8Array): Uint8Array | undefined {
+    const framed = this.#store.lookUp(key);
+    return framed === undefined ? undefined : checkedPayload(key, framed);
+  }
+
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     const values = await this.#store.getMany(keys);
     return values.map((framed, i) => (framed === undefined ? undefined : checkedPayload(keys[i]!, framed)));

@@ -66,6 +66,12 @@ class LevelStore implements Store {
     return value && plainBytes(value);
   }
 
+  lookUp(key: Uint8Array): Uint8Array | undefined {
+    this.#assertOpen();
+    const value = this.#level.getSync(key);
+    return value && plainBytes(value);
+  }
+
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     this.#assertOpen();
     const values: (Uint8Array | undefined)[] = await this.#level.getMany(keys as Uint8Array[]);

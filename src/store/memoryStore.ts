@@ -8,13 +8,16 @@ export class MemoryStore implements Store {
   #closed = false;
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.lookUp(key);
+  }
+
+  lookUp(key: Uint8Array): Uint8Array | undefined {
     this.#assertOpen();
     return this.#values.get(keyText(key))?.[1].slice();
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    this.#assertOpen();
-    return keys.map((key) => this.#values.get(keyText(key))?.[1].slice());
+    return keys.map((key) => this.lookUp(key));
   }
 
   async *range(range: Range): AsyncGenerator<Entry, undefined> {

@@ -59,7 +59,13 @@ export class PowerLossStore implements Store {
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return (await this.getMany([key]))[0];
+    return this.lookUp(key);
+  }
+
+  lookUp(key: Uint8Array): Uint8Array | undefined {
+    this.#assertRunning();
+    const pending = this.#overlay.get(keyText(key));
+    return pending === undefined ? this.#inner.lookUp(key) : pending.value?.slice();
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {

@@ -46,11 +46,12 @@ describe("a node whose disk or whose time has come to an end", () => {
     expect((await alice.node.pay({ channelId, amount: 2n })).nonce).toBe(2n);
   }, 30_000);
 
-  it("refuses a payment whose id it was still looking up when it stopped, instead of leaving it waiting", async () => {
+  it("refuses payments whose ids it was still looking up when it stopped, instead of leaving it waiting", async () => {
     let held: PromiseWithResolvers<void> | undefined;
     const looked = Promise.withResolvers<void>();
     const hold = (store: Store): Store => ({
       get: (key) => store.get(key),
+      lookUp: (key) => store.lookUp(key),
       getMany: async (keys) => {
         if (held !== undefined) looked.resolve();
         const found = await store.getMany(keys);
@@ -71,7 +72,10 @@ describe("a node whose disk or whose time has come to an end", () => {
     const bob = await world.node();
     const { channelId } = await openFunded(alice, bob, DEPOSIT);
     held = Promise.withResolvers<void>();
-    const paying = alice.node.pay({ channelId, amount: 1n, id: idOf(1) });
+    const paying = alice.node.payMany(channelId, [
+      { amount: 1n, id: idOf(1) },
+      { amount: 1n, id: idOf(2) },
+    ]);
     paying.catch(() => {});
     await looked.promise;
     await alice.node.stop();

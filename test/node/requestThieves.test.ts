@@ -137,6 +137,7 @@ class Breaker {
         const power = new PowerLossStore(this.inner, { seed: 1 });
         return {
           get: (key) => power.get(key),
+          lookUp: (key) => power.lookUp(key),
           getMany: (keys) => power.getMany(keys),
           range: (range) => power.range(range),
           flush: () => power.flush(),

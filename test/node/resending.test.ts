@@ -25,6 +25,7 @@ class SlowUpdates {
     const slow = this;
     return {
       get: (key) => store.get(key),
+      lookUp: (key) => store.lookUp(key),
       getMany: (keys) => store.getMany(keys),
       async *range(range) {
         if (range.gte[0] === KEYSPACE.update && slow.held !== undefined) {

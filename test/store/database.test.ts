@@ -266,6 +266,9 @@ describe("a record that has been altered", () => {
       altered[bit >> 3]! ^= 1 << (bit & 7);
       await store.write([{ type: "put", key: keyOf(1), value: altered }], { sync: true });
       await expect(database.store.get(keyOf(1))).rejects.toMatchObject({ code: "record_damaged" });
+      expect(() => database.store.lookUp(keyOf(1))).toThrow(
+        expect.objectContaining({ code: "record_damaged" }),
+      );
       await expect(database.store.getMany([keyOf(2), keyOf(1)])).rejects.toMatchObject({
         code: "record_damaged",
       });

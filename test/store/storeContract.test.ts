@@ -83,7 +83,10 @@ async function play(store: Store, model: Model, one: Step): Promise<void> {
   } else if (one.do === "get") {
     const found = await store.getMany(one.keys);
     expect(found.map(plain)).toEqual(one.keys.map((wanted) => plain(model.get(wanted))));
-    for (const wanted of one.keys) expect(plain(await store.get(wanted))).toEqual(plain(model.get(wanted)));
+    for (const wanted of one.keys) {
+      expect(plain(store.lookUp(wanted))).toEqual(plain(model.get(wanted)));
+      expect(plain(await store.get(wanted))).toEqual(plain(model.get(wanted)));
+    }
   } else {
     const { gte, lt, reverse, limit } = one;
     const found: number[][][] = [];

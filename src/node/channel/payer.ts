@@ -222,11 +222,11 @@ export class Payer {
     });
   }
 
-  /** Once per turn of the event loop: what one turn queues shares a signature. */
+  /** Once per turn of the event loop: what all that was read in it queues shares a signature. */
   #schedule(): void {
     if (this.#scheduled || this.#signing) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#scheduled = false;
       this.kick();
     });

@@ -128,26 +128,25 @@ export class EventLog {
           await this.#await(through, signal);
           continue;
         }
-        let last = through;
-        for (const record of await this.#page(next, through, signal)) {
-          yield record;
-          last = record.sequence;
-          next = last + 1;
-        }
-        // A page without records: their commit was refused, and the sequences stay unused.
-        if (next <= last) next = last + 1;
+        const count = Math.min(through + 1 - next, PAGE);
+        yield* await this.#page(next, count, signal);
+        next += count;
       }
     } finally {
       this.#readers--;
     }
   }
 
-  async #page(from: number, through: number, signal: AbortSignal): Promise<Stored[]> {
-    const page: Stored[] = [];
-    const range = { ...eventRange(from, through + 1), limit: PAGE, signal };
-    for await (const [key, bytes] of this.#store.range(range)) {
-      page.push({ sequence: sequenceOfEventKey(key), bytes });
-    }
+  /** What there is of `count` sequences: those whose commit was refused stay unused. */
+  async #page(from: number, count: number, signal: AbortSignal): Promise<Stored[]> {
+    signal.throwIfAborted();
+    const sequences = Array.from({ length: count }, (_, i) => from + i);
+    const found = await this.#store.getMany(sequences.map(eventKey));
+    signal.throwIfAborted();
+    const page = sequences.flatMap((sequence, i) => {
+      const bytes = found[i];
+      return bytes === undefined ? [] : [{ sequence, bytes }];
+    });
     // Looked at behind the reading: what was removed meanwhile is missing in it.
     if (from < this.#oldest) throw this.#expired();
     return page;

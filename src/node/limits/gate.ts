@@ -211,7 +211,7 @@ export class SpendingGate {
     const { token } = mailbox.state.terms.channel;
     const wanted: Wanted = { spender, peer: mailbox.peer, token, channelId, amount, paymentId: toHex(id) };
     // Paid before: its receipt is owed whatever the limits say now, and nothing is charged.
-    if (await this.#parts.paidOnce.knows(mailbox, id)) {
+    if (this.#parts.paidOnce.knows(mailbox, id)) {
       await this.assertGranted(spender, wanted);
       return this.#parts.pay(order);
     }

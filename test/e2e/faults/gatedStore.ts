@@ -19,6 +19,10 @@ export class GatedStore implements Store {
     return this.#inner.get(key);
   }
 
+  lookUp(key: Uint8Array): Uint8Array | undefined {
+    return this.#inner.lookUp(key);
+  }
+
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return this.#inner.getMany(keys);
   }

@@ -69,7 +69,7 @@ beforeEach(async () => {
     connected: () => arrival,
   } as unknown as ChannelMailbox;
   const paidOnce = {
-    knows: async (_: unknown, id: Uint8Array) => known.has(toHex(id)),
+    knows: (_: unknown, id: Uint8Array) => known.has(toHex(id)),
   } as unknown as PaidOnce;
   const parts = { context, paidOnce, load: async () => mailbox, pay: (order: SpendOrder) => outcome(order) };
   gate = new SpendingGate(parts, await readSpending(records));
