@@ -490,13 +490,25 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "deposit-at-the-tip",
     file: CHAIN,
-    find: "deposits: confirmed.deposits,",
-    replace: "deposits: newest.deposits,",
+    find: "? terms.chain.deposits : confirmed.deposits;",
+    replace: "? terms.chain.deposits : newest.deposits;",
+  },
+  {
+    name: "settled-was-never-deposited",
+    file: CHAIN,
+    find: 'confirmed.status === "settled" ? terms.chain.deposits : confirmed.deposits',
+    replace: "confirmed.deposits",
+  },
+  {
+    name: "settled-was-never-withdrawn",
+    file: CHAIN,
+    find: 'newest.status === "settled" ? terms.chain.withdrawn : newest.withdrawn',
+    replace: "newest.withdrawn",
   },
   {
     name: "withdrawal-only-confirmed",
     file: CHAIN,
-    find: "maxAmount(confirmed.withdrawn[0], newest.withdrawn[0]),",
+    find: "maxAmount(confirmed.withdrawn[0], withdrawn[0]),",
     replace: "confirmed.withdrawn[0],",
   },
   {
