@@ -45,7 +45,17 @@ await tryMutants({
   what: "spending",
   mutants: MUTANTS,
   folder: "src",
-  copied: ["src", "test", "contracts", "artifacts", "package.json", "hardhat.config.ts", "vitest.config.ts"],
+  // Tests that kill a process start what was built: there nothing is broken.
+  copied: [
+    "src",
+    "dist",
+    "test",
+    "contracts",
+    "artifacts",
+    "package.json",
+    "hardhat.config.ts",
+    "vitest.config.ts",
+  ],
   test,
   judge: judgeVitest,
 });
