@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { answererOf } from "../node/limits/spender.ts";
 import { type Authorizer, bearerOf } from "./authorizer.ts";
+import type { Caller } from "./caller.ts";
 import type { Connections } from "./connections.ts";
 import { ApiError } from "./error.ts";
 import type { Guard } from "./guard.ts";
-import type { Caller } from "./handler.ts";
 import type { Rates } from "./rates.ts";
 import type { RouteScope } from "./schema/accessToken.ts";
 

@@ -1,5 +1,5 @@
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 import type { RouteScope } from "./schema/accessToken.ts";
 
 /** Says who is behind an access token's secret. */

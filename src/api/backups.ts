@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { RivuletNode } from "../node/node.ts";
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 
 /** What backups take that a node does not have: the way to its owner's password, and its settings. */
 export interface BackupAccess {

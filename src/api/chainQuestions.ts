@@ -1,8 +1,8 @@
 import { orAborted } from "../chain/wait.ts";
 import { Allowance } from "../node/history/allowance.ts";
 import { answererOf } from "../node/limits/spender.ts";
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 
 /** How long an answer is told to whoever asks the same, milliseconds. */
 export const KEPT_MS = 3_000;

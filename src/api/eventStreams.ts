@@ -1,5 +1,5 @@
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 import { PerCaller } from "./perCaller.ts";
 
 /** Said when a stream ends on purpose: the reader comes again and goes on behind its last event. */

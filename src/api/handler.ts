@@ -1,24 +1,15 @@
 import type { z } from "zod";
-import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { AccessTokens } from "./accessTokens/accessTokens.ts";
 import type { Backups } from "./backups.ts";
+import type { Caller } from "./caller.ts";
 import type { ChainQuestions } from "./chainQuestions.ts";
 import type { EventStreams } from "./eventStreams.ts";
 import type { KeptPeers } from "./keptPeers.ts";
 import type { Operations } from "./operations.ts";
 import type { Paying } from "./paying.ts";
 import type { PerCaller } from "./perCaller.ts";
-import type { Scope } from "./schema/accessToken.ts";
 import type { RouteName, Routes } from "./schema/routes.ts";
-
-/** Who calls: what its access token is and may do. */
-export interface Caller {
-  readonly accessTokenId: string;
-  readonly scopes: readonly Scope[];
-  /** Whose budgets its payments spend. */
-  readonly spender: Spender;
-}
 
 /** What a part of a call is once its schema has read it; `undefined` where the route has no such part. */
 type Part<Name extends RouteName, Of extends "params" | "query" | "body"> =

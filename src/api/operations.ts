@@ -2,8 +2,8 @@ import type { Logger } from "pino";
 import type { Spender } from "../node/limits/spender.ts";
 import type { RivuletNode } from "../node/node.ts";
 import type { Address } from "../protocol/index.ts";
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 import { gasOf } from "./operationGas.ts";
 import {
   KEYS,

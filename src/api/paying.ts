@@ -5,8 +5,8 @@ import type { ChannelInfo, RivuletNode } from "../node/node.ts";
 import type { Receipt } from "../node/payment.ts";
 import type { PaidRequest } from "../node/requests/requestPayer.ts";
 import { type Address, type ChannelId, PAYMENT_ID_BYTES } from "../protocol/index.ts";
+import type { Caller } from "./caller.ts";
 import { ApiError } from "./error.ts";
-import type { Caller } from "./handler.ts";
 import type { Metrics } from "./metrics.ts";
 import { PerCaller } from "./perCaller.ts";
 

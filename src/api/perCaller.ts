@@ -1,5 +1,5 @@
 import { answererOf } from "../node/limits/spender.ts";
-import type { Caller } from "./handler.ts";
+import type { Caller } from "./caller.ts";
 
 /** Counts what each caller has under way. Whoever makes many access tokens of one stays one caller. */
 export class PerCaller {

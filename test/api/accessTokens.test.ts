@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AccessTokens } from "../../src/api/accessTokens/accessTokens.ts";
 import { excessOver, type Grant } from "../../src/api/accessTokens/grant.ts";
 import { MAX_DESCENDANTS, MAX_NAMED } from "../../src/api/accessTokens/tokenTree.ts";
-import type { Caller } from "../../src/api/handler.ts";
+import type { Caller } from "../../src/api/caller.ts";
 import type { Scope } from "../../src/api/schema/accessToken.ts";
 import { answererOf, lineOf } from "../../src/node/limits/spender.ts";
 import { Records } from "../../src/node/records.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Backups, MOST_WRONG, WINDOW_MS } from "../../src/api/backups.ts";
-import type { Caller } from "../../src/api/handler.ts";
+import type { Caller } from "../../src/api/caller.ts";
 import { generateMnemonic } from "../../src/crypto/index.ts";
 import { restoreBackup } from "../../src/node/index.ts";
 import { type DaemonWorld, KEYSTORE_PASSWORD, openDaemons, type TestDaemon } from "./support/daemons.ts";

@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Caller } from "../../src/api/caller.ts";
 import { BURST, ChainQuestions, KEPT_MS } from "../../src/api/chainQuestions.ts";
-import type { Caller } from "../../src/api/handler.ts";
 import { type DaemonWorld, openDaemons, type TestDaemon } from "./support/daemons.ts";
 
 let world: DaemonWorld;

@@ -1,7 +1,7 @@
 import { BUDGET_CAPS, type Budget, capsAsText, capsOfText } from "../../node/limits/caps.ts";
 import type { Spender } from "../../node/limits/spender.ts";
+import type { Caller } from "../caller.ts";
 import { ApiError } from "../error.ts";
-import type { Caller } from "../handler.ts";
 import type { Scope } from "../schema/accessToken.ts";
 import { type Grant, withImplied } from "./grant.ts";
 

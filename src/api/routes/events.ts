@@ -1,9 +1,10 @@
 import type { z } from "zod";
 import type { EventType } from "../../node/history/eventRecord.ts";
 import type { HistoryEvent } from "../../node/history/history.ts";
+import type { Caller } from "../caller.ts";
 import { ApiError } from "../error.ts";
 import type { Told } from "../eventStreams.ts";
-import type { ApiContext, Caller, Handlers } from "../handler.ts";
+import type { ApiContext, Handlers } from "../handler.ts";
 import { Event } from "../schema/event.ts";
 import type { Operation } from "../schema/operation.ts";
 import { shownApproval, shownDecision } from "./limits.ts";

@@ -1,7 +1,8 @@
 import { pino } from "pino";
 import type { Authorizer } from "../../../src/api/authorizer.ts";
+import type { Caller } from "../../../src/api/caller.ts";
 import { ApiError } from "../../../src/api/error.ts";
-import type { ApiContext, Caller, Handlers } from "../../../src/api/handler.ts";
+import type { ApiContext, Handlers } from "../../../src/api/handler.ts";
 import type { ApiOptions } from "../../../src/api/options.ts";
 import type { RouteScope, Scope } from "../../../src/api/schema/accessToken.ts";
 import type { Problem } from "../../../src/api/schema/problem.ts";
