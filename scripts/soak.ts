@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 import { type Arena, openArena } from "../test/e2e/faults/arena.ts";
 import type { SeriesResult } from "../test/e2e/faults/crashSeries.ts";
-import { type Ending, liveThrough } from "../test/e2e/faults/wholeLife.ts";
+import { liveThrough } from "../test/e2e/faults/wholeLife.ts";
 
 /** Failures before a channel is closed and compared with the chain, and a new one opened. */
 const FAILURES_PER_LIFE = 400;
@@ -61,7 +61,7 @@ function add(total: Total, result: SeriesResult): void {
 async function live(arena: Arena, lane: number, seed: number, limit: Limit, total: Total): Promise<void> {
   for (let life = 0; !limit.until.aborted && total.failures < limit.failures; life++) {
     const own = seed + LANES * life + lane;
-    const ending: Ending = life % 2 === 0 ? "together" : "alone";
+    const ending = life % 2 === 0 ? "cooperative" : "unilateral";
     const failures = Math.min(FAILURES_PER_LIFE, limit.failures - total.failures);
     const result = await liveThrough(arena, `lane${lane}-${life}`, ending, {
       seed: own,

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { CloseMode } from "../node/channel/closer.ts";
 import type { SendOrder } from "../node/sends/sendOrder.ts";
 import type { Address, ChannelId, Hex } from "../protocol/index.ts";
 import type { Operation } from "./schema/operation.ts";
@@ -29,7 +30,7 @@ export type Order =
       readonly to: Address;
       readonly force: boolean;
     }
-  | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
+  | { readonly kind: "close"; readonly channelId: ChannelId; readonly mode: CloseMode };
 
 /** What is kept of an operation: enough to take it up again without doing anything twice. */
 export interface OperationRecord {

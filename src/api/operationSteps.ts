@@ -105,8 +105,7 @@ export async function carryOut(
       return notes.note({ sent: { amount: `${amount}`, transaction } });
     }
     case "close": {
-      const mode = order.manner === "alone" ? "unilateral" : "cooperative";
-      await node.close(order.channelId, { mode, signal, onProgress });
+      await node.close(order.channelId, { mode: order.mode, signal, onProgress });
     }
   }
 }

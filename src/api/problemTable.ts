@@ -297,7 +297,7 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     "The channel takes none of this in its phase",
     "Nothing was sent. Look at the channel.",
   ),
-  channel_stopped: safe(409, "The channel is being closed together", "Nothing was sent. Open another one."),
+  channel_stopped: safe(409, "A cooperative close is under way", "Nothing was sent. Open another one."),
   channel_behind: stake(
     409,
     "This node lost data and catches up with its peer",

@@ -14,7 +14,7 @@ export {
 } from "./backup/restore.ts";
 export type { ChainStatus } from "./chainSync.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
-export type { CloseOptions } from "./channel/closer.ts";
+export type { CloseMode, CloseOptions } from "./channel/closer.ts";
 export { createNode, type NodeSeams } from "./createNode.ts";
 export { NodeError, type NodeErrorCode } from "./error.ts";
 export type { NodeEvents } from "./events.ts";

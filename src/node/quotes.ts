@@ -14,6 +14,7 @@ import {
   ZERO_ADDRESS,
 } from "../protocol/index.ts";
 import { approvals } from "./allowances.ts";
+import type { CloseMode } from "./channel/closer.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { NodeError } from "./error.ts";
@@ -30,7 +31,7 @@ export type QuoteOrder =
   | { readonly kind: "withdraw"; readonly channelId: ChannelId; readonly amount: bigint }
   | ({ readonly kind: "send" } & SendOrder)
   | ({ readonly kind: "withdrawPayout" } & PayoutOrder)
-  | { readonly kind: "close"; readonly channelId: ChannelId; readonly manner: "together" | "alone" };
+  | { readonly kind: "close"; readonly channelId: ChannelId; readonly mode: CloseMode };
 
 export interface QuotedTransaction {
   readonly name:
@@ -153,7 +154,7 @@ export class Quotes {
     const transactions =
       order.kind === "withdraw"
         ? [{ name: "withdraw" as const, gas: MEASURED_GAS.withdraw }]
-        : await this.#closing(order.manner, state, signal);
+        : await this.#closing(order.mode, state, signal);
     return { transactions, token: ZERO_ADDRESS, amount: 0n };
   }
 
@@ -197,10 +198,10 @@ export class Quotes {
     return { transactions: [...transactions, { name: "deposit", gas }], token, amount };
   }
 
-  async #closing(manner: "together" | "alone", state: ChannelState, signal: AbortSignal): Promise<Planned[]> {
+  async #closing(mode: CloseMode, state: ChannelState, signal: AbortSignal): Promise<Planned[]> {
     const { channel } = state.terms;
     const spare = spareGasOf(channel);
-    if (manner === "together") return [{ name: "close", gas: MEASURED_GAS.closeCooperatively, spare }];
+    if (mode === "cooperative") return [{ name: "close", gas: MEASURED_GAS.closeCooperatively, spare }];
     const { received: proof } = state;
     const evidence = { proof, signature: proof.signature, endorsement: NO_SIGNATURE, locks: [] };
     const intent = { deadline: 0n, closeSignature: NO_SIGNATURE };

@@ -69,7 +69,7 @@ describe("what an operation's transactions cost", () => {
     );
     expect(costOf(paid.body)).toBe(await spent());
 
-    const closing = await begin(alice, channelId, "close", { manner: "alone" });
+    const closing = await begin(alice, channelId, "close", { mode: "unilateral" });
     await until(
       () => alice.call(`/v1/operations/${closing}`),
       ({ body }) => body.gasUsed !== undefined,

@@ -37,8 +37,8 @@ describe(`kill -9 and power loss of either and both nodes under load (RIVULET_SE
   it("lose no acknowledged payment and apply none twice, and the chain pays what was counted", async () => {
     const options = { failures: FAILURES, until: AbortSignal.timeout(PATIENCE_MS) };
     const results = await Promise.all([
-      liveThrough(arena, "together", "together", { ...options, seed }),
-      liveThrough(arena, "alone", "alone", { ...options, seed: seed + 1 }),
+      liveThrough(arena, "cooperative", "cooperative", { ...options, seed }),
+      liveThrough(arena, "unilateral", "unilateral", { ...options, seed: seed + 1 }),
     ]);
     for (const result of results) expectSpread(result);
   }, 175_000);

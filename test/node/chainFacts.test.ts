@@ -94,18 +94,18 @@ describe("a quote", () => {
     ]);
   });
 
-  it("covers withdrawing and closing, together and alone", async () => {
+  it("covers withdrawing and closing, cooperative and unilateral", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT);
     await alice.node.pay({ channelId, amount: 5n });
     expect(names(await bob.node.quote({ kind: "withdraw", channelId, amount: 5n }))).toEqual(["withdraw"]);
-    expect(names(await bob.node.quote({ kind: "close", channelId, manner: "together" }))).toEqual(["close"]);
-    const alone = await bob.node.quote({ kind: "close", channelId, manner: "alone" });
+    expect(names(await bob.node.quote({ kind: "close", channelId, mode: "cooperative" }))).toEqual(["close"]);
+    const alone = await bob.node.quote({ kind: "close", channelId, mode: "unilateral" });
     expect(names(alone)).toEqual(["startClose", "settle"]);
     // Simulated with the newest proof there is.
     expect(alone.transactions[0]!.gas).not.toBe(MEASURED_GAS.startClose);
     near(alone.transactions[0]!.gas, MEASURED_GAS.startClose, 25n);
     await bob.node.close(channelId);
-    const late = bob.node.quote({ kind: "close", channelId, manner: "together" });
+    const late = bob.node.quote({ kind: "close", channelId, mode: "cooperative" });
     await expect(late).rejects.toMatchObject({ code: "channel_not_open", fields: { phase: "settled" } });
   });
 

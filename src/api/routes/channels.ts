@@ -63,7 +63,7 @@ export const channelsHandlers: Handlers<Names> = {
   },
 
   close: async ({ params, body, caller, idempotencyKey }, { node, operations }) => {
-    const order = { kind: "close", channelId: params.channelId as ChannelId, manner: body.manner } as const;
+    const order = { kind: "close", channelId: params.channelId as ChannelId, mode: body.mode } as const;
     return started(await known(node, order), caller, idempotencyKey, operations);
   },
 

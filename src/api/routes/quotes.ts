@@ -38,6 +38,6 @@ function orderOf(body: z.output<typeof QuoteBody>, account: Address): QuoteOrder
     return { kind: "withdrawPayout", token, to, force: body.force };
   }
   const channelId = body.channelId as ChannelId;
-  if (body.kind === "close") return { kind: "close", channelId, manner: body.manner };
+  if (body.kind === "close") return { kind: "close", channelId, mode: body.mode };
   return { kind: body.kind, channelId, amount: BigInt(body.amount) };
 }

@@ -3,8 +3,8 @@ import { Address, Amount, ChannelId, Destination, PageQuery, PositiveAmount, Sid
 
 export const Phase = z.enum(["opening", "open", "closing", "settled"]);
 
-/** `together` waits for the peer for a while and then closes alone; `alone` does not ask. */
-export const Manner = z.enum(["together", "alone"]);
+/** `cooperative` waits a while for the peer to agree, and becomes unilateral if it does not; `unilateral` does not ask. */
+export const CloseMode = z.enum(["cooperative", "unilateral"]);
 
 export const Channel = z
   .object({
@@ -47,7 +47,7 @@ export const OpenChannelBody = z.object({
 
 export const DepositBody = z.object({ amount: PositiveAmount });
 export const WithdrawBody = z.object({ amount: PositiveAmount });
-export const CloseBody = z.object({ manner: Manner.default("together") });
+export const CloseBody = z.object({ mode: CloseMode.default("cooperative") });
 
 export const SendBody = z.object({
   to: Destination,
@@ -72,7 +72,7 @@ export const QuoteBody = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("open"), token: Address, amount: PositiveAmount }),
   z.object({ kind: z.literal("deposit"), channelId: ChannelId, amount: PositiveAmount }),
   z.object({ kind: z.literal("withdraw"), channelId: ChannelId, amount: PositiveAmount }),
-  z.object({ kind: z.literal("close"), channelId: ChannelId, manner: Manner }),
+  z.object({ kind: z.literal("close"), channelId: ChannelId, mode: CloseMode }),
   SendBody.extend({ kind: z.literal("send") }),
   WithdrawPayoutBody.extend({ kind: z.literal("withdrawPayout") }),
 ]);

@@ -176,21 +176,21 @@ export function registerMoves(program: Command, run: Run): void {
   operation(program.command("close"))
     .argument("<channel>", "its id, or the first digits of it")
     .description("close a channel and be paid out")
-    .option("--alone", "do not ask the peer: slower and dearer, for one that is gone")
-    .addHelpText("after", "\nExamples:\n  $ rivulet close 0x3fa9\n  $ rivulet close 0x3fa9 --alone\n")
+    .option("--unilateral", "do not ask the peer: slower and dearer, for one that is gone")
+    .addHelpText("after", "\nExamples:\n  $ rivulet close 0x3fa9\n  $ rivulet close 0x3fa9 --unilateral\n")
     .action(
-      run(async (shell, id: string, options: OperationOptions & { alone?: boolean }) => {
+      run(async (shell, id: string, options: OperationOptions & { unilateral?: boolean }) => {
         const client = await shell.client();
         const channel = await findChannel(shell, id);
         const { channelId } = channel;
         shell.token = channel.token;
         if (channel.phase === "settled") throw usage("this channel is settled already");
-        const manner = options.alone === true ? "alone" : "together";
+        const mode = options.unilateral === true ? "unilateral" : "cooperative";
         const done = await operate(
           shell,
           `Close ${named(channel)}`,
-          { kind: "close", channelId, manner },
-          (idempotencyKey) => client.close({ params: { channelId }, body: { manner }, idempotencyKey }),
+          { kind: "close", channelId, mode },
+          (idempotencyKey) => client.close({ params: { channelId }, body: { mode }, idempotencyKey }),
           options,
         );
         const after = await client.channel({ params: { channelId } });

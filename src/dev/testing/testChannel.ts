@@ -1,4 +1,4 @@
-import type { ChannelInfo, Receipt } from "../../node/index.ts";
+import type { ChannelInfo, CloseMode, Receipt } from "../../node/index.ts";
 import type { Address, ChannelId } from "../../protocol/index.ts";
 import type { DevNode } from "../nodes/devNode.ts";
 
@@ -7,7 +7,7 @@ export interface SettleOptions {
    * `cooperative` (default): both sign, and it is settled at once. `unilateral`: the opener closes alone, and time
    * travels past the challenge period.
    */
-  readonly mode?: "cooperative" | "unilateral";
+  readonly mode?: CloseMode;
 }
 
 /** How a channel moves its network's time along. */

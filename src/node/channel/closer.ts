@@ -39,12 +39,15 @@ const HALT_PATIENCE_SECONDS = 600n;
 /** How long the other side may take to agree to a cooperative close, milliseconds. */
 const DEFAULT_PATIENCE_MS = 60_000;
 
+/**
+ * `cooperative` (default) settles at once if the peer agrees in time, and becomes unilateral if it does not; `unilateral`
+ * does not ask and starts the challenge period straight away.
+ */
+export type CloseMode = "cooperative" | "unilateral";
+
 export interface CloseOptions {
-  /**
-   * `cooperative` settles at once if the peer agrees within `patience` milliseconds (default 60,000) and otherwise
-   * alone; `unilateral` starts the challenge period straight away.
-   */
-  readonly mode?: "cooperative" | "unilateral";
+  readonly mode?: CloseMode;
+  /** How long the peer may take to agree, milliseconds. Default 60,000. */
   readonly patience?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: CloseProgress) => void;

@@ -1,4 +1,4 @@
-import type { ChannelId, NodeOptions } from "rivulet";
+import type { ChannelId, CloseMode, NodeOptions } from "rivulet";
 import type { LocalStep } from "./steps.ts";
 
 /** What the test and the process of a node say to each other. Carried as structured clones: amounts stay bigint. */
@@ -72,7 +72,7 @@ export interface Calls {
   close: [
     {
       readonly channelId: ChannelId;
-      readonly mode: "cooperative" | "unilateral";
+      readonly mode: CloseMode;
       readonly patience?: number;
     },
     Standing,

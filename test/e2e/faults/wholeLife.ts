@@ -1,8 +1,7 @@
+import type { CloseMode } from "rivulet";
 import type { Arena } from "./arena.ts";
 import { CrashSeries, type SeriesOptions, type SeriesResult } from "./crashSeries.ts";
 import { Pair } from "./pair.ts";
-
-export type Ending = "together" | "alone";
 
 /**
  * A pair from its channel's opening over a series of failures to its close; then the chain must have paid what the
@@ -11,13 +10,15 @@ export type Ending = "together" | "alone";
 export async function liveThrough(
   arena: Arena,
   name: string,
-  ending: Ending,
+  ending: CloseMode,
   options: SeriesOptions,
 ): Promise<SeriesResult> {
   const pair = await Pair.open(arena, name, options.seed);
   try {
     const result = await new CrashSeries(pair, options).run();
-    await (ending === "together" ? closeTogether(pair) : inTurn(arena, () => closeAlone(pair)));
+    await (ending === "cooperative"
+      ? closeCooperatively(pair)
+      : inTurn(arena, () => closeUnilaterally(pair)));
     await pair.assertPaidOut();
     return result;
   } finally {
@@ -37,11 +38,11 @@ function inTurn(arena: Arena, end: () => Promise<void>): Promise<void> {
   return ended;
 }
 
-async function closeTogether({ players, channelId }: Pair): Promise<void> {
+async function closeCooperatively({ players, channelId }: Pair): Promise<void> {
   await players[0].call("close", { channelId, mode: "cooperative" });
 }
 
-async function closeAlone(pair: Pair): Promise<void> {
+async function closeUnilaterally(pair: Pair): Promise<void> {
   const { players, channelId, tallies, arena } = pair;
   const closing = players[1].call("close", { channelId, mode: "unilateral" });
   await pair.untilOnChain("closing");
