@@ -13,13 +13,13 @@ const UTF8 = new TextEncoder();
 /** Digits of a time within a key, so that keys sort by it: until the year 33658. */
 const TIME_DIGITS = 15;
 
-/** Unix milliseconds as the beginning of a key. */
-export function timeKey(time: number): string {
+/** Unix milliseconds as the beginning of a key; keys sort by it. */
+export function timePrefix(time: number): string {
   return String(Math.min(time, 10 ** TIME_DIGITS - 1)).padStart(TIME_DIGITS, "0");
 }
 
-/** What {@link timeKey} wrote at the beginning of `key`, and what follows behind one sign more. */
-export function splitTimeKey(key: string): { readonly time: number; readonly rest: string } {
+/** What {@link timePrefix} wrote at the beginning of `key`, and what follows behind one sign more. */
+export function splitTimePrefix(key: string): { readonly time: number; readonly rest: string } {
   return { time: Number(key.slice(0, TIME_DIGITS)), rest: key.slice(TIME_DIGITS + 1) };
 }
 

@@ -10,7 +10,7 @@ import { decodeChannelState } from "../../store/channelRecord.ts";
 import type { GroupCommit } from "../../store/groupCommit.ts";
 import { channelIdOfKey, channelRange } from "../../store/keys.ts";
 import type { Op, StoreReader } from "../../store/store.ts";
-import { type ListOptions, type Records, splitTimeKey, timeKey } from "../records.ts";
+import { type ListOptions, type Records, splitTimePrefix, timePrefix } from "../records.ts";
 import { sendOf } from "../sends/sendOrder.ts";
 import {
   chainTotals,
@@ -115,7 +115,7 @@ export class BookJournal {
    */
   async noteMined({ hash, intent, gasUsed, amount, done }: MinedCost): Promise<void> {
     if ((await this.#records.get(GAS_NOTED, hash)) !== undefined) return;
-    const key = `${timeKey(Date.now())}/${hash}`;
+    const key = `${timePrefix(Date.now())}/${hash}`;
     const gas: StoredGas = { intent, amount: amount.toString() };
     const cost: StoredCost = { gasUsed: `${gasUsed}`, amount: `${amount}` };
     const ops = [
@@ -137,7 +137,7 @@ export class BookJournal {
     for await (const { key, value } of this.#list<StoredMovement>(MOVEMENTS, { from, to }, signal)) {
       yield {
         ...value,
-        time: splitTimeKey(key).time,
+        time: splitTimePrefix(key).time,
         amount: BigInt(value.amount),
         total: BigInt(value.total),
       };
@@ -158,7 +158,7 @@ export class BookJournal {
   /** In the order of time. */
   async *gas({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<Omit<GasPaid, "gasUsed">> {
     for await (const { key, value } of this.#list<StoredGas>(GAS, { from, to }, signal)) {
-      const { time, rest } = splitTimeKey(key);
+      const { time, rest } = splitTimePrefix(key);
       yield { time, hash: rest as Hex, intent: value.intent, amount: BigInt(value.amount) };
     }
   }
@@ -166,7 +166,7 @@ export class BookJournal {
   /** What was sent out of the account, in the order of time. */
   async *drawings({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<Drawing> {
     for await (const { key, value } of this.#list<StoredDrawing>(DRAWINGS, { from, to }, signal)) {
-      const { time, rest } = splitTimeKey(key);
+      const { time, rest } = splitTimePrefix(key);
       yield { time, hash: rest as Hex, token: value.token, to: value.to, amount: BigInt(value.amount) };
     }
   }
@@ -184,7 +184,7 @@ export class BookJournal {
   }
 
   #list<Value>(namespace: string, { from, to }: Period, signal: AbortSignal | undefined) {
-    const options: ListOptions = { from: timeKey(from), to: timeKey(to), signal };
+    const options: ListOptions = { from: timePrefix(from), to: timePrefix(to), signal };
     return this.#records.list<Value>(namespace, options);
   }
 
@@ -196,6 +196,6 @@ export class BookJournal {
       amount: amount.toString(),
       total: total.toString(),
     };
-    return this.#records.putOp(MOVEMENTS, `${timeKey(time)}/${channelId}/${kind}/${total}`, value);
+    return this.#records.putOp(MOVEMENTS, `${timePrefix(time)}/${channelId}/${kind}/${total}`, value);
   }
 }

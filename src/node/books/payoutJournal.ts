@@ -1,6 +1,6 @@
 import type { ChainNotice } from "../../chain/watcher.ts";
 import type { Records } from "../records.ts";
-import { splitTimeKey, timeKey } from "../records.ts";
+import { splitTimePrefix, timePrefix } from "../records.ts";
 import type { Period } from "./journal.ts";
 import type { PayoutMoved } from "./movement.ts";
 
@@ -28,7 +28,7 @@ export class PayoutJournal {
     const { stage, id } = notice;
     const known = await this.#records.get<string>(NOTED, id);
     if (stage === "confirmed" && known === undefined) {
-      const key = `${timeKey(Date.now())}/${id}`;
+      const key = `${timePrefix(Date.now())}/${id}`;
       const ops = [this.#records.putOp(PAYOUTS, key, storedOf(notice)), this.#records.putOp(NOTED, id, key)];
       await this.#records.write(ops, { sync: true });
     }
@@ -40,9 +40,9 @@ export class PayoutJournal {
 
   /** In the order of time. */
   async *list({ from, to }: Period, signal?: AbortSignal): AsyncGenerator<PayoutMoved> {
-    const options = { from: timeKey(from), to: timeKey(to), signal };
+    const options = { from: timePrefix(from), to: timePrefix(to), signal };
     for await (const { key, value } of this.#records.list<Stored>(PAYOUTS, options)) {
-      yield { ...value, time: splitTimeKey(key).time, amount: BigInt(value.amount) };
+      yield { ...value, time: splitTimePrefix(key).time, amount: BigInt(value.amount) };
     }
   }
 }

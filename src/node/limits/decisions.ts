@@ -1,5 +1,5 @@
 import type { Address, ChannelId } from "../../protocol/index.ts";
-import { type Records, timeKey } from "../records.ts";
+import { type Records, timePrefix } from "../records.ts";
 
 export type Verdict = "refused" | "held" | "frozen" | "approved" | "denied" | "thawed" | "expired";
 
@@ -89,7 +89,7 @@ export class Decisions {
       count: 1,
       ...(amount !== undefined && { amount: `${amount}` }),
     };
-    const key = `${timeKey(now)}-${(this.#sequence++).toString(36).padStart(6, "0")}`;
+    const key = `${timePrefix(now)}-${(this.#sequence++).toString(36).padStart(6, "0")}`;
     this.#remember(same, { key, until: now + COALESCE_MS, stored });
     await this.#put(key, stored);
     this.#kept++;
