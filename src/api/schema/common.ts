@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseAddress } from "../../chain/checksum.ts";
+import { MAX_LABEL_LENGTH } from "../../node/history/labels.ts";
 
 /** An amount in the token's base unit, as a decimal string: JSON has no integers of that size. */
 export const Amount = z
@@ -50,7 +51,7 @@ export const UnixSeconds = z.int().nonnegative().meta({ description: "Unix secon
 export const Label = z
   .string()
   .min(1)
-  .max(64)
+  .max(MAX_LABEL_LENGTH)
   .regex(/^[^\p{Cc}\p{Cs}]+$/u, "printable text");
 
 /** Opaque: only what an answer of the same list gave is one. */

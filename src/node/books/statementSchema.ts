@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Address, ChannelId, Hex } from "../../protocol/index.ts";
+import { MAX_LABEL_LENGTH } from "../history/labels.ts";
 import type { StatementRecord } from "./statementRecord.ts";
 
 /** What a checker accepts as a record: a stranger wrote it, so every field is bounded before it is used. */
@@ -16,7 +17,7 @@ const signature = hex(/^0x([0-9a-f]{130})?$/);
 const entries = hex(/^0x([0-9a-f]{2}){1,131072}$/);
 const time = z.int().nonnegative();
 const direction = z.enum(["sent", "received"]);
-const label = z.string().min(1).max(256);
+const label = z.string().min(1).max(MAX_LABEL_LENGTH);
 
 const position = z.strictObject({ nonce, transferred: unsigned, history: bytes32 });
 const standing = z.strictObject({

@@ -2,13 +2,14 @@ import type { ChannelId, Hex } from "../../protocol/index.ts";
 import { channelIdToBytes, fromHex } from "../../protocol/index.ts";
 import { paymentKey, recordKey } from "../../store/keys.ts";
 import type { StoreReader } from "../../store/store.ts";
+import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
 import type { Direction } from "./listedPayment.ts";
 
 const NAMESPACE = "label";
 
-/** Longest label, in characters; the API takes fewer. */
-const MAX_LABEL = 256;
+/** Longest label, of a payment, a request or an access token, in UTF-16 code units. */
+export const MAX_LABEL_LENGTH = 64;
 
 /** A payment by the id its application gave it. The direction is part of it: a peer may choose an id we have used. */
 export interface LabelledPayment {
@@ -31,11 +32,13 @@ export class Labels {
   /**
    * Labels a payment, before it is made: whatever is committed later becomes durable no earlier, so no payment with a
    * label can survive a crash without it. The payment may be made as soon as this was called. A payment that was made
-   * keeps its label when it is paid again by its id.
+   * keeps its label when it is paid again by its id. Rejects with `option_invalid` for an empty or a longer label.
    */
   async put(payment: LabelledPayment, label: string): Promise<void> {
-    if (label.length === 0 || label.length > MAX_LABEL)
-      throw new RangeError("a label of 1 to 256 characters");
+    if (label === "" || label.length > MAX_LABEL_LENGTH) {
+      const reason = `1 to ${MAX_LABEL_LENGTH} characters`;
+      throw new NodeError({ code: "option_invalid", fields: { option: "label", reason } });
+    }
     const key = keyOf(payment);
     const [known, paid] = await this.#store.getMany([
       recordKey(NAMESPACE, key),

@@ -5,6 +5,7 @@ import { decodeRequest, encodeRequest, type PaymentRequestTerms } from "../../wi
 import { descriptionProblem, MAX_REQUEST_ADDRESSES, requestAddressBytes } from "../../wire/requestFields.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
+import { MAX_LABEL_LENGTH } from "../history/labels.ts";
 import type { Spender } from "../limits/spender.ts";
 import { type MadeRequest, type RequestInfo, requestInfoOf } from "./requestInfo.ts";
 import type { PaidRequest, PayRequestOptions, RequestPayer } from "./requestPayer.ts";
@@ -21,7 +22,6 @@ import { Turns } from "./turns.ts";
 /** A year: what is not paid by then is not going to be. */
 const MAX_LIFETIME_SECONDS = 31_536_000;
 const DEFAULT_LIFETIME_SECONDS = 3_600;
-const MAX_LABEL_LENGTH = 64;
 /** Requests read for one page, whatever of them it shows. */
 export const MAX_READ = 2_000;
 /** Requests asked for at once by whoever reads all. */

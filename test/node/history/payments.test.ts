@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Label } from "../../../src/api/schema/common.ts";
 import type { PaymentsQuery } from "../../../src/node/history/paymentList.ts";
 import type { ListedPayment, RivuletNode } from "../../../src/node/index.ts";
 import { type ChannelId, toHex } from "../../../src/protocol/index.ts";
@@ -146,6 +147,21 @@ describe("labels", () => {
     await alice.node.pay({ channelId, amount: 1n, id });
     await labels.put(payment, "third");
     expect(await labels.of([payment, { ...payment, direction: "received" }])).toEqual(["second", undefined]);
+  });
+
+  it("are as long as the API can tell, or refused", async () => {
+    const { labels } = alice.node.history;
+    const { channelId } = await openBoth(alice, carol, DEPOSIT);
+    const payment = { channelId, direction: "sent", paymentId: toHex(new Uint8Array(16).fill(8)) } as const;
+    const refusal = { code: "option_invalid", fields: { option: "label", reason: "1 to 64 characters" } };
+    for (const label of ["", "x".repeat(65)]) {
+      await expect(labels.put(payment, label)).rejects.toMatchObject(refusal);
+    }
+    expect(await labels.of([payment])).toEqual([undefined]);
+    const longest = Label.parse("x".repeat(64));
+    await labels.put(payment, longest);
+    expect(await labels.of([payment])).toEqual([longest]);
+    expect(Label.safeParse(`${longest}x`).success).toBe(false);
   });
 });
 
