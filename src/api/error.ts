@@ -1,3 +1,4 @@
+import { failureText } from "../protocol/failureText.ts";
 /** Refusals of the API itself, with the fields that explain them. What stands behind it throws codes of its own. */
 export interface ApiFailureFields {
   /** A part of the call is not what its schema says. `path` is where in it. */
@@ -60,11 +61,8 @@ export class ApiError extends Error {
   readonly fields: Readonly<Record<string, string | bigint>>;
 
   constructor(failure: ApiFailure, options?: ErrorOptions) {
-    const fields = failure.fields as Readonly<Record<string, string | bigint>>;
-    const details = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
-    const text = failure.code.replaceAll("_", " ");
-    super(details.length === 0 ? text : `${text} (${details.join(", ")})`, options);
+    super(failureText(failure), options);
     this.code = failure.code;
-    this.fields = fields;
+    this.fields = failure.fields;
   }
 }

@@ -1,3 +1,4 @@
+import { failureText } from "../protocol/failureText.ts";
 import { ApiError } from "./error.ts";
 import { type KnownCode, MEANINGS } from "./problemTable.ts";
 import type { Problem } from "./schema/problem.ts";
@@ -37,7 +38,7 @@ export function problemOf(error: unknown, instance?: string): Problem {
     title,
     status,
     code: known.code,
-    ...(fields !== undefined && { detail: detailOf(title, fields), fields }),
+    ...(fields !== undefined && { detail: failureText({ code: known.code, fields }, title), fields }),
     ...(instance !== undefined && { instance }),
     moneyAtStake: known.moneyAtStake ?? moneyAtStake,
     action,
@@ -60,9 +61,4 @@ function fieldsOf({ fields, failure }: Coded): Record<string, string> | undefine
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => [name, String(value).slice(0, MAX_FIELD_LENGTH)] as const);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
-}
-
-function detailOf(title: string, fields: Readonly<Record<string, string>>): string {
-  const told = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
-  return `${title} (${told.join(", ")})`;
 }

@@ -1,3 +1,4 @@
+import { failureText } from "../protocol/failureText.ts";
 /** Failures of the development network, with the fields that explain them. */
 export interface DevFailureFields {
   option_invalid: { option: string; reason: string };
@@ -47,9 +48,7 @@ export class DevError extends Error {
   readonly fields: Readonly<Record<string, string | number>>;
 
   constructor({ code, fields }: DevFailure, options?: ErrorOptions) {
-    const details = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
-    const text = EXPLANATIONS[code];
-    super(details.length === 0 ? text : `${text} (${details.join(", ")})`, options);
+    super(failureText({ code, fields }, EXPLANATIONS[code]), options);
     this.name = "DevError";
     this.code = code;
     this.fields = fields;

@@ -1,4 +1,5 @@
 import type { Failed, Refused } from "../chain/intent.ts";
+import { failureText } from "../protocol/failureText.ts";
 import type { Refusal } from "../protocol/index.ts";
 import type { RequestRefusalFields } from "../wire/request.ts";
 
@@ -135,13 +136,10 @@ export class NodeError extends Error {
   readonly fields: Readonly<Record<string, string | bigint>>;
 
   constructor(failure: NodeFailure | Refusal, options?: ErrorOptions) {
-    const fields = failure.fields as Readonly<Record<string, string | bigint>>;
-    const details = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
-    const text = EXPLANATIONS[failure.code] ?? failure.code.replaceAll("_", " ");
-    super(details.length === 0 ? text : `${text} (${details.join(", ")})`, options);
+    super(failureText(failure, EXPLANATIONS[failure.code]), options);
     this.name = "NodeError";
     this.code = failure.code;
-    this.fields = fields;
+    this.fields = failure.fields;
   }
 }
 

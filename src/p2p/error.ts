@@ -1,3 +1,4 @@
+import { failureText } from "../protocol/failureText.ts";
 import type { FrameFault } from "../wire/frame.ts";
 import type { Fields } from "../wire/message.ts";
 
@@ -85,10 +86,8 @@ export class PeerError extends Error {
   readonly fields: Fields;
 
   constructor(code: PeerCode | (string & {}), fields: Fields = {}, options?: ErrorOptions) {
-    const details = Object.entries(fields).map(([key, value]) => `${key} ${value}`);
-    const text = isExplained(code) ? EXPLANATIONS[code] : code.replaceAll("_", " ");
-    const message = details.length === 0 ? text : `${text} (${details.join(", ")})`;
-    super(message.replace(UNPRINTABLE, "?"), options);
+    const text = failureText({ code, fields }, isExplained(code) ? EXPLANATIONS[code] : undefined);
+    super(text.replace(UNPRINTABLE, "?"), options);
     this.code = code;
     this.fields = fields;
   }
