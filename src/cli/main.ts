@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { VERSION } from "../api/version.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerChannels, registerMoves, registerOpen, registerOperations } from "./commands/channels.ts";
 import { registerConfig } from "./commands/config.ts";
 import { registerDev } from "./commands/dev.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEvents } from "./commands/events.ts";
-import { registerBackup, registerBooks, registerExport } from "./commands/export.ts";
+import { registerBooks, registerExport } from "./commands/export.ts";
 import { registerInit } from "./commands/init.ts";
 import { registerKeys } from "./commands/keys.ts";
 import { registerFreeze, registerLimits } from "./commands/limits.ts";
