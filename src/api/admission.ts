@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { answererOf } from "../node/limits/spender.ts";
 import { type Authorizer, bearerOf } from "./authorizer.ts";
 import type { Caller } from "./caller.ts";
 import type { Connections } from "./connections.ts";
@@ -51,7 +50,7 @@ export function addAdmission(app: FastifyInstance, init: AdmissionInit): void {
     }
     if (isStopping()) throw new ApiError({ code: "api_stopping", fields: {} });
     request.caller = await authorize(authorizer, scope, request, rates);
-    if (!connections.admit(request.raw.socket, answererOf(request.caller.spender))) {
+    if (!connections.admit(request.raw.socket, request.caller)) {
       reply.header("connection", "close");
       throw new ApiError({ code: "rate_limited", fields: { retryAfterSeconds: 1n } });
     }

@@ -1,4 +1,6 @@
 import type { Server, Socket } from "node:net";
+import type { Caller } from "./caller.ts";
+import { PerCaller } from "./perCaller.ts";
 
 /** Of all connections, what one caller may hold: the rest is for others, and for whoever has not said yet who it is. */
 const SHARE = 3 / 4;
@@ -11,28 +13,24 @@ export class Connections {
   readonly #most: number;
   /** Connections by the other end, oldest first, on which no known caller has called. */
   readonly #strangers = new Map<string, Socket>();
-  readonly #callerOf = new WeakMap<Socket, string>();
-  readonly #held = new Map<string, number>();
+  readonly #admitted = new WeakSet<Socket>();
+  readonly #held: PerCaller;
   readonly #open = new Set<Socket>();
 
   constructor(server: Server, most: number) {
     this.#most = most;
+    this.#held = new PerCaller(most * SHARE);
     server.on("connection", (socket: Socket) => this.#enter(socket));
   }
 
   /** Notes who called. False when `caller` holds its share already: the connection is to end with this answer. */
-  admit(socket: Socket, caller: string): boolean {
-    if (this.#callerOf.has(socket)) return true;
-    const held = this.#held.get(caller) ?? 0;
-    if (held >= this.#most * SHARE) return false;
+  admit(socket: Socket, caller: Caller): boolean {
+    if (this.#admitted.has(socket)) return true;
+    const release = this.#held.take(caller);
+    if (release === undefined) return false;
     this.#strangers.delete(endOf(socket));
-    this.#callerOf.set(socket, caller);
-    this.#held.set(caller, held + 1);
-    socket.once("close", () => {
-      const left = this.#held.get(caller)! - 1;
-      if (left === 0) this.#held.delete(caller);
-      else this.#held.set(caller, left);
-    });
+    this.#admitted.add(socket);
+    socket.once("close", release);
     return true;
   }
 

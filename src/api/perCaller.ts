@@ -1,7 +1,7 @@
 import { answererOf } from "../node/limits/spender.ts";
 import type { Caller } from "./caller.ts";
 
-/** Counts what each caller has under way. Whoever makes many access tokens of one stays one caller. */
+/** Counts what each caller holds or has under way. Whoever makes many access tokens of one stays one caller. */
 export class PerCaller {
   readonly most: number;
   readonly #counts = new Map<string, number>();
