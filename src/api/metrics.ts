@@ -56,7 +56,6 @@ export class Metrics implements MetricsPage {
   readonly #trips: Counter;
   readonly #calls: Counter;
   readonly #callSeconds: Histogram;
-  readonly #tokenOf = new Map<string, string>();
   #gas: { readonly at: number; readonly told: Promise<GasFigures> } | undefined;
 
   constructor(init: MetricsInit) {
@@ -145,28 +144,10 @@ export class Metrics implements MetricsPage {
         count++;
         amount += payment.amount;
       }
-      this.#countReceived(batch.channelId, count, amount);
+      this.#count("received", batch.token, count, amount);
     });
     void this.#follow();
     node.overview.onWrite((seconds, synced) => writes.observe({ synced: String(synced) }, seconds));
-  }
-
-  /** The token of a channel never changes; as many are remembered as channels pay us. */
-  #countReceived(channelId: Parameters<RivuletNode["channel"]>[0], count: number, amount: bigint): void {
-    const token = this.#tokenOf.get(channelId);
-    if (token !== undefined) {
-      this.#count("received", token, count, amount);
-      return;
-    }
-    const { node } = this.#init;
-    node.channel(channelId).then(
-      (channel) => {
-        if (this.#tokenOf.size >= MAX_REMEMBERED) this.#tokenOf.clear();
-        this.#tokenOf.set(channelId, channel.token);
-        this.#count("received", channel.token, count, amount);
-      },
-      () => {},
-    );
   }
 
   /** What is looked up when somebody scrapes. */
@@ -266,6 +247,3 @@ export class Metrics implements MetricsPage {
     });
   }
 }
-
-/** Channels whose token is remembered. */
-const MAX_REMEMBERED = 10_000;

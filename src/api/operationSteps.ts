@@ -135,7 +135,8 @@ async function open(
     requestDeposit: BigInt(order.requestDeposit),
     ...(order.challengePeriod !== undefined && { challengePeriod: order.challengePeriod }),
     onAgreed: async (agreed: ChannelId) => {
-      if (order.peer.startsWith("/")) await notes.keepPeer((await node.channel(agreed)).peer, order.peer);
+      if (order.peer.startsWith("/"))
+        await notes.keepPeer((await node.history.channelFacts(agreed)).peer, order.peer);
       await notes.note({ channelId: agreed });
     },
     signal,
@@ -170,7 +171,7 @@ async function withdraw(
     });
   } catch (error) {
     if (error !== patience.signal.reason || error === undefined) throw error;
-    const { peer } = await node.channel(channelId);
+    const { peer } = await node.history.channelFacts(channelId);
     throw new ApiError({
       code: "peer_away",
       fields: { peer, waitedSeconds: BigInt(PEER_PATIENCE_MS / 1000) },

@@ -245,13 +245,14 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     channelId: ChannelId,
     { after = 0n, signal }: WaitOptions & { readonly after?: bigint } = {},
   ): AsyncGenerator<PaymentBatch> {
-    const { state, peer } = await this.#parts.channels.load(channelId);
+    const mailbox = await this.#parts.channels.load(channelId);
+    const { state } = mailbox;
     const range = updateRange(state.idBytes, otherSide(state.side), after + 1n, state.accepted + 1n);
     for await (const [, value] of this.#parts.context.store.range({
       ...range,
       signal: this.#signal(signal),
     })) {
-      yield new PaymentBatch(channelId, peer, decodeUpdate(value));
+      yield new PaymentBatch(mailbox, decodeUpdate(value));
     }
   }
 

@@ -1,6 +1,7 @@
 import {
   type Address,
   type ChannelId,
+  type ChannelState,
   type Hex,
   readTransfers,
   toHex,
@@ -22,18 +23,27 @@ export interface Payment {
   readonly refund: boolean;
 }
 
+/** The channel of a batch: its mailbox. */
+interface BatchSource {
+  readonly channelId: ChannelId;
+  readonly peer: Address;
+  readonly state: Pick<ChannelState, "terms">;
+}
+
 /** The payments of one update, read lazily: at high rates an application takes only what it needs. */
 export class PaymentBatch implements Iterable<Payment> {
   readonly channelId: ChannelId;
   /** The signer of the other side. */
   readonly peer: Address;
+  readonly token: Address;
   readonly nonce: bigint;
   /** The packed entries as signed, see `protocol/entries.ts`. */
   readonly entries: Uint8Array;
 
-  constructor(channelId: ChannelId, peer: Address, update: Update) {
+  constructor({ channelId, peer, state }: BatchSource, update: Update) {
     this.channelId = channelId;
     this.peer = peer;
+    this.token = state.terms.channel.token;
     this.nonce = update.proof.nonce;
     this.entries = update.entries;
   }

@@ -54,6 +54,8 @@ describe.each([
     expect([sendCapacity, receiveCapacity]).toEqual([DEPOSIT, DEPOSIT]);
     const seen: Payment[] = [];
     bob.node.on("payment", (payment) => seen.push(payment));
+    const tokens = new Set<Address>();
+    bob.node.on("payments", (batch) => tokens.add(batch.token));
     const receipt = await alice.node.pay({ channelId, amount: 5n });
     expect(seen.map(({ amount, paymentId }) => [amount, paymentId])).toEqual([[5n, receipt.paymentId]]);
     await Promise.all(
@@ -61,6 +63,7 @@ describe.each([
     );
     expect(seen).toHaveLength(201);
     expect(new Set(seen.map(({ paymentId }) => paymentId)).size).toBe(201);
+    expect([...tokens]).toEqual([token]);
     const paid = 5n + (200n * 201n) / 2n;
     await bob.node.pay({ channelId, amount: 1_000n });
     expect((await alice.node.channel(channelId)).sendCapacity).toBe(DEPOSIT - paid + 1_000n);
@@ -79,6 +82,7 @@ describe.each([
     expect(stagesOf(told, "settling")).toContain("sent");
     expect(closed.paidOut).toEqual([DEPOSIT - paid + 1_000n, DEPOSIT + paid - 1_000n]);
     bob.node.removeAllListeners("payment");
+    bob.node.removeAllListeners("payments");
   }, 30_000);
 
   it("pay once for an id, together, in batches and afterwards, and nothing else under it", async () => {

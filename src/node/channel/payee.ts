@@ -152,10 +152,10 @@ export class Payee {
 
   /** Tells the application of payments that are durable. */
   deliver(updates: readonly Update[]): void {
-    const { channelId, context, peer } = this.#mailbox;
+    const { context } = this.#mailbox;
     const each = context.listens("payment");
     for (const update of updates) {
-      const batch = new PaymentBatch(channelId, peer, update);
+      const batch = new PaymentBatch(this.#mailbox, update);
       context.emit("payments", batch);
       if (each) for (const payment of batch) context.emit("payment", payment);
     }

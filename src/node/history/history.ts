@@ -6,7 +6,7 @@ import { NodeError } from "../error.ts";
 import type { NodeEvents } from "../events.ts";
 import type { Records } from "../records.ts";
 import { Allowance } from "./allowance.ts";
-import type { ChannelFactsReader } from "./channelFacts.ts";
+import type { ChannelFacts, ChannelFactsReader } from "./channelFacts.ts";
 import type { Position } from "./cursor.ts";
 import type { EventLog } from "./eventLog.ts";
 import {
@@ -204,6 +204,13 @@ export class History {
   /** One payment by its name. Throws `payment_unknown`. */
   payment(channelId: ChannelId, direction: Direction, nonce: bigint, index: number): Promise<ListedPayment> {
     return this.#payments.payment(channelId, direction, nonce, index);
+  }
+
+  /** What never changes about a channel, kept in memory for ten thousand. Rejects with `channel_unknown`. */
+  async channelFacts(channelId: ChannelId): Promise<ChannelFacts> {
+    const facts = await this.#init.channels.facts(channelId);
+    if (facts === undefined) throw new NodeError({ code: "channel_unknown", fields: { channelId } });
+    return facts;
   }
 
   async *#follow(

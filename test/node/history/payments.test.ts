@@ -110,6 +110,15 @@ describe("the list of payments", () => {
     }
   });
 
+  it("knows what never changes about a channel", async () => {
+    const { history } = alice.node;
+    const token = (await alice.node.channel(withBob)).token;
+    const facts = { channelId: withBob, peer: bob.node.signer, token };
+    expect(await history.channelFacts(withBob)).toMatchObject(facts);
+    const unknown = `0x${"2".repeat(64)}` as ChannelId;
+    await expect(history.channelFacts(unknown)).rejects.toMatchObject({ code: "channel_unknown" });
+  });
+
   it("refuses cursors of other lists, and rubbish", async () => {
     const { next } = await alice.node.history.payments({ limit: 1 });
     const channelPage = await alice.node.history.payments({ limit: 1, channelId: withBob });
