@@ -54,8 +54,6 @@ interface Recent {
 export class Decisions {
   readonly #records: Records;
   readonly #recent = new Map<string, Recent>();
-  /** Decisions by verdict since this process started, for metrics. */
-  readonly counts = new Map<Verdict, number>();
   #sequence = 0;
   #kept: number;
   #pruning: Promise<void> | undefined;
@@ -71,7 +69,6 @@ export class Decisions {
 
   /** Writes a decision down; resolves with it once written. What repeats itself is counted instead, and gives undefined. */
   async add(decision: NewDecision, now = Date.now()): Promise<Decision | undefined> {
-    this.counts.set(decision.verdict, (this.counts.get(decision.verdict) ?? 0) + 1);
     const { verdict, rule, token } = decision;
     const by = decision.answersAs ?? decision.spender ?? "";
     const same = `${verdict}/${rule}/${by}/${PER_TOKEN.test(rule) ? token : ""}`;

@@ -9,7 +9,7 @@ import type { Records } from "../records.ts";
 import { type Approval, Approvals } from "./approvals.ts";
 import type { Spent } from "./caps.ts";
 import { Counters } from "./counters.ts";
-import { type Decision, Decisions, type NewDecision } from "./decisions.ts";
+import { Decisions, type NewDecision } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
 import type { Admitted, Held } from "./held.ts";
 import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
@@ -122,11 +122,6 @@ export class SpendingGate {
     await this.#note({ verdict: state, rule, reason, spender: spender?.id, peer, channelId, token, amount });
     await this.#tell("approval", approval);
     return approval;
-  }
-
-  /** Decisions by verdict since this process started. */
-  get counts(): ReadonlyMap<Decision["verdict"], number> {
-    return this.decisions.counts;
   }
 
   /** Forgets what a spender spent that is gone for good. */

@@ -136,6 +136,5 @@ describe("the audit log", () => {
       ["refused", 512],
       ["frozen", 1],
     ]);
-    expect(decisions.counts.get("refused")).toBe(1_001);
   });
 });
