@@ -166,9 +166,11 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const peers = new Peers(context, channels, opener);
     const { integrity } = database;
     const escrowBlock = options.escrowBlock ?? 0;
+    const payouts = new Payouts(context, channels);
     const recovery = new Recovery({
       context,
       channels,
+      payouts,
       watcher,
       integrity,
       escrowBlock,
@@ -178,7 +180,6 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
     const checksClock = options.staleAfter !== "never";
     const servers = ground.urls.length;
     const alarms = new ChainAlarms({ context, clock, gasWallet, checksClock, servers });
-    const payouts = new Payouts(context, channels);
     const upkeep = new Upkeep({
       payouts,
       rpc,

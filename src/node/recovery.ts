@@ -1,15 +1,27 @@
-import { decodeEvent } from "../chain/event.ts";
+import type { RawLog } from "../chain/eth.ts";
+import { decodeEvent, type EscrowEvent } from "../chain/event.ts";
 import { LogRange } from "../chain/logRange.ts";
+import { logKey } from "../chain/trail.ts";
 import { sleep } from "../chain/wait.ts";
 import type { Watcher } from "../chain/watcher.ts";
-import { type ChannelId, MAX_SIGNED_DEADLINE, renumberCredits, sideOf, signerOf } from "../protocol/index.ts";
+import {
+  type Channel,
+  type ChannelId,
+  MAX_SIGNED_DEADLINE,
+  renumberCredits,
+  type Side,
+  sideOf,
+  signerOf,
+} from "../protocol/index.ts";
 import type { Integrity } from "../store/database.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import type { Payouts } from "./payouts/payouts.ts";
 
 interface RecoveryInit {
   readonly context: NodeContext;
   readonly channels: Channels;
+  readonly payouts: Payouts;
   readonly watcher: Watcher;
   readonly integrity: Integrity;
   /** The block the escrow was deployed in. */
@@ -18,12 +30,14 @@ interface RecoveryInit {
   readonly begin: (ids: Iterable<ChannelId>) => Promise<void>;
 }
 
+type CreditedEvent = Extract<EscrowEvent, { kind: "payoutCredited" }>;
+
 /** How often the clock is looked at while peers are kept out. */
 const LOOK_MS = 250;
 
 /**
  * What a node does whose database may have lost something it had promised. Channels whose record is gone are found
- * on chain; peers are met only when every withdrawal or close it may have signed and forgotten has lapsed; then they
+ * on chain, and what their refused payouts left at the escrow; peers are met only when every withdrawal or close it may have signed and forgotten has lapsed; then they
  * show what they hold, and when all have, the loss is settled.
  */
 export class Recovery {
@@ -45,8 +59,12 @@ export class Recovery {
       code: "database_lost_data",
       message: `${lossText(integrity.details)}; peers are met once what it may have signed has lapsed, up to an hour`,
     });
-    if (this.#missing.size > 0) await this.#outwaitSignatures(signal);
-    else await integrity.settle();
+    if (this.#missing.size === 0) await integrity.settle();
+    else {
+      await this.#outwaitSignatures(signal);
+      const unsettled = await this.#unsettled();
+      for (const id of [...this.#missing]) if (!unsettled.has(id)) this.established(id);
+    }
     await this.#renumber();
   }
 
@@ -61,7 +79,7 @@ export class Recovery {
     return unsettled;
   }
 
-  /** The peer of this channel has shown what it holds. */
+  /** The peer of this channel has shown what it holds, or need not any more. */
   established(id: ChannelId): void {
     if (this.#missing === undefined || !this.#missing.delete(id) || this.#missing.size > 0) return;
     this.#missing = undefined;
@@ -87,23 +105,46 @@ export class Recovery {
     }
   }
 
-  /** Takes up channels of ours that the chain knows and the database does not. */
+  /** Takes up channels of ours that the chain knows and the database does not, and what the escrow kept of any of ours. */
   async #findChannels(signal: AbortSignal): Promise<void> {
     const { context, channels, watcher, escrowBlock } = this.#init;
     const range = new LogRange(context.chain.eth, context.escrow.address);
     const newest = watcher.newestBlock()?.number ?? 0;
+    const ours = new Set<ChannelId>(channels.ids());
     for (let from = escrowBlock; from <= newest; ) {
       const { logs, to } = await range.read(from, newest, { signal });
       for (const log of logs) {
         const event = decodeEvent(log);
-        if (event?.kind !== "opened" || channels.has(event.channelId)) continue;
+        if (event?.kind === "payoutCredited") await this.#foundPayout(event, log, ours);
+        if (event?.kind !== "opened" || ours.has(event.channelId)) continue;
         const side = sideOf(event.channel, context.account);
         if (side === undefined || signerOf(event.channel, side) !== context.signer) continue;
-        const { newest: reading } = await context.chain.read(event.channelId, event.channel, signal);
-        if (reading.status !== "settled") await channels.create(event.channelId, event.channel, side);
+        ours.add(event.channelId);
+        await this.#takeUp(event.channelId, event.channel, side, signal);
       }
       from = to + 1;
     }
+  }
+
+  /** A settlement that a reorganisation may still take back is none yet: the watcher tells when it is one. */
+  async #takeUp(id: ChannelId, channel: Channel, side: Side, signal: AbortSignal): Promise<void> {
+    const { context, channels } = this.#init;
+    const { confirmed } = await context.chain.read(id, channel, signal);
+    if (confirmed.status !== "settled") await channels.create(id, channel, side);
+  }
+
+  /** Of what is not confirmed the watcher tells, since its channel is known by then. */
+  async #foundPayout(event: CreditedEvent, log: RawLog, ours: ReadonlySet<ChannelId>): Promise<void> {
+    const { context, payouts } = this.#init;
+    if (event.account !== context.account || !ours.has(event.channelId)) return;
+    if (log.blockNumber > context.chain.confirmedNumber()) payouts.ask(event.token);
+    else
+      await payouts.book({
+        ...event,
+        stage: "confirmed",
+        id: logKey(log),
+        transactionHash: log.transactionHash,
+      });
   }
 }
 

@@ -1,12 +1,14 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BlockingToken } from "../../src/chain/generated/test/tokens/BlockingToken.ts";
 import { createCrypto } from "../../src/crypto/index.ts";
 import { verifyStatement } from "../../src/node/books/verify.ts";
+import { type NodeOptions, restoreFromMnemonic } from "../../src/node/index.ts";
 import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { deployContract } from "../contracts/support/fixture.ts";
 import { openFunded, openWorld, type TestNode, TOKENS, type World } from "./support/world.ts";
 
 const DEPOSIT = 10n ** 15n;
+const WAIT = { timeout: 10_000 };
 const crypto = await createCrypto();
 let world: World;
 let alice: TestNode;
@@ -23,18 +25,19 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => world?.stop());
 
-const block = async (blocked: boolean) => (await blocking.setBlocked(alice.node.account, blocked)).wait();
+const block = async (blocked: boolean, { node } = alice) =>
+  (await blocking.setBlocked(node.account, blocked)).wait();
 
-async function books() {
-  const balance = (await alice.node.books.trialBalance()).find((one) => one.token === token)!;
+async function books({ node } = alice) {
+  const balance = (await node.books.trialBalance()).find((one) => one.token === token)!;
   const of = new Map(balance.accounts.map(({ account, balance: held }) => [account, held]));
   expect([...of.values()].reduce((sum, held) => sum + held, 0n)).toBe(0n);
   return { ...balance, of: (name: string) => of.get(name as never)! };
 }
 
-async function statement(format: "json" | "csv") {
+async function statement(format: "json" | "csv", { node } = alice) {
   let text = "";
-  for await (const piece of alice.node.books.statement(format, {})) text += piece;
+  for await (const piece of node.books.statement(format, {})) text += piece;
   return text;
 }
 
@@ -127,6 +130,77 @@ it("is fetched once per name, to another address while the token goes on refusin
   const report = await verifyStatement(again(await statement("json")), { crypto });
   expect(report).toMatchObject({ valid: true, findings: [] });
 }, 60_000);
+
+describe("a node of which only the words are left", () => {
+  /** A node that a channel paid out to in vain, stopped, and how it is started again from its words. */
+  async function lost() {
+    const carol = await world.node();
+    await (await blocking.mint(carol.node.account, TOKENS)).wait();
+    const { channelId } = await openFunded(carol, bob, DEPOSIT, token);
+    await expect.poll(async () => (await carol.node.channel(channelId)).sendCapacity).toBe(DEPOSIT);
+    await block(true, carol);
+    await carol.node.close(channelId);
+    await expect.poll(() => carol.node.waitingPayouts(), WAIT).toEqual([{ token, amount: DEPOSIT }]);
+    await carol.node.stop();
+    const { mnemonic, chainId, escrow } = carol.options;
+    const directory = `${carol.options.directory}-restored`;
+    await restoreFromMnemonic({ mnemonic, chainId, escrow, directory, oldNodeIsGone: true });
+    const restart = async (changed: Partial<NodeOptions> = {}) => {
+      carol.warnings.length = 0;
+      await carol.restart({}, { directory, ...changed });
+    };
+    return { carol, channelId, restart };
+  }
+
+  async function confirm(blocks: number) {
+    for (let i = 0; i < blocks; i++) await world.pass(1);
+  }
+
+  it("finds what waits of a channel settled before, books it, tells it at each start, and fetches it", async () => {
+    const { carol, restart } = await lost();
+    await restart();
+    await expect.poll(() => carol.node.waitingPayouts(), WAIT).toEqual([{ token, amount: DEPOSIT }]);
+    expect(carol.warnings).toContain("payout_credited");
+    const owned = { balanced: true, escrow: DEPOSIT, wallet: TOKENS - DEPOSIT, books: TOKENS };
+    expect(await books(carol)).toMatchObject(owned);
+    expect(await statement("csv", carol)).toContain(
+      `credited,${token},assets:escrow,assets:wallet,${DEPOSIT},`,
+    );
+    for await (const channel of carol.node.channels()) expect(channel).toBeUndefined();
+    await carol.node.stop();
+    await restart();
+    await expect.poll(() => carol.warnings, WAIT).toContain("payout_credited");
+    expect(carol.warnings).not.toContain("database_lost_data");
+    expect(carol.node.waitingPayouts()).toEqual([{ token, amount: DEPOSIT }]);
+    const to = `0x${"9".repeat(40)}` as Address;
+    expect(await carol.node.withdrawPayout({ token, to })).toMatchObject({ amount: DEPOSIT });
+    expect(await blocking.balanceOf(to)).toBe(DEPOSIT);
+    await expect.poll(async () => (await books(carol)).of("assets:escrow")).toBe(0n);
+    expect(carol.node.waitingPayouts()).toEqual([]);
+  }, 60_000);
+
+  it("takes a settlement that is not confirmed for none, and books what it left once it is", async () => {
+    const confirmations = 20;
+    await confirm(confirmations);
+    const { carol, channelId, restart } = await lost();
+    await restart({ confirmations });
+    await expect.poll(() => carol.node.waitingPayouts(), WAIT).toEqual([{ token, amount: DEPOSIT }]);
+    await expect.poll(async () => (await carol.node.channel(channelId)).phase).toBe("closing");
+    expect(await statement("csv", carol)).not.toContain("credited");
+    await confirm(confirmations);
+    await expect.poll(() => statement("csv", carol)).toContain(`,${DEPOSIT},${channelId},`);
+    await expect.poll(async () => (await carol.node.channel(channelId)).phase).toBe("settled");
+    expect((await books(carol)).balanced).toBe(true);
+    await world.pass(3_700);
+    await confirm(confirmations);
+    await expect.poll(() => carol.node.addresses.length, WAIT).toBeGreaterThan(0);
+    // Nobody is awaited any more: the loss is over.
+    await carol.node.stop();
+    await restart();
+    await expect.poll(() => carol.warnings, WAIT).toContain("payout_credited");
+    expect(carol.warnings).not.toContain("database_lost_data");
+  }, 60_000);
+});
 
 async function* again(text: string) {
   yield text;

@@ -1,3 +1,4 @@
+import type { EscrowEvent } from "../../chain/event.ts";
 import type { ChainNotice } from "../../chain/watcher.ts";
 import type { Records } from "../records.ts";
 import { splitTimePrefix, timePrefix } from "../records.ts";
@@ -8,7 +9,8 @@ const PAYOUTS = "payout";
 /** Notice → its key among the others: the same notice may come twice. */
 const NOTED = "payoutNoted";
 
-export type PayoutNotice = Extract<ChainNotice, { kind: "payoutCredited" | "payoutWithdrawn" }>;
+export type PayoutNotice = Extract<EscrowEvent, { kind: "payoutCredited" | "payoutWithdrawn" }> &
+  Pick<ChainNotice, "stage" | "id" | "transactionHash">;
 
 type Stored = (
   | Omit<Extract<PayoutMoved, { kind: "credited" }>, "time" | "amount">

@@ -1,5 +1,7 @@
 import type { ChainNotice } from "../../chain/watcher.ts";
 import type { Address } from "../../protocol/index.ts";
+import { ALL_TIME } from "../books/books.ts";
+import type { PayoutNotice } from "../books/payoutJournal.ts";
 import type { Channels } from "../channels.ts";
 import type { NodeContext } from "../context.ts";
 import { logTrouble } from "../warnings.ts";
@@ -33,10 +35,12 @@ export class Payouts {
     return [...this.#waiting].map(([token, amount]) => ({ token, amount }));
   }
 
-  /** Asks for the tokens of all channels that have paid out. Never rejects. */
+  /** Asks for the tokens of all channels that have paid out, and of all payouts ever refused. Never rejects. */
   async askAll(): Promise<void> {
-    const { stopping, log } = this.#context;
+    const { stopping, log, bookJournal } = this.#context;
     try {
+      // Channels that had settled before their record was lost are not taken up again.
+      for await (const { token } of bookJournal.payouts.list(ALL_TIME, stopping)) this.#unasked.add(token);
       for await (const { phase, withdrawn, token } of this.#channels.list({ signal: stopping })) {
         if (phase === "settled" || withdrawn[0] > 0n) this.#unasked.add(token);
       }
@@ -49,18 +53,23 @@ export class Payouts {
 
   /** Takes a notice of the watcher; resolves once the books hold it. */
   async notice(notice: ChainNotice): Promise<void> {
-    const { account, bookJournal } = this.#context;
+    const { account } = this.#context;
     switch (notice.kind) {
       case "payoutCredited":
       case "payoutWithdrawn":
         if (notice.account !== account) return;
-        await bookJournal.payouts.note(notice);
-        this.ask(notice.token);
+        await this.book(notice);
         return;
       case "settled":
       case "withdrawn":
         this.ask((await this.#channels.load(notice.channelId)).state.terms.channel.token);
     }
+  }
+
+  /** Takes an event about the account's payouts; resolves once the books hold it, if it is confirmed. */
+  async book(notice: PayoutNotice): Promise<void> {
+    await this.#context.bookJournal.payouts.note(notice);
+    this.ask(notice.token);
   }
 
   /** What waits in this token may have changed. */

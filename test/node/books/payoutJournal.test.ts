@@ -17,11 +17,8 @@ function notice(id: string, stage: PayoutNotice["stage"]): PayoutNotice {
     to: address("3"),
     amount: 7n,
     stage,
-    confirmed: stage !== "seen",
     id,
-    block: { number: 1, hash, timestamp: 1 },
     transactionHash: hash,
-    logIndex: 0,
   };
 }
 
