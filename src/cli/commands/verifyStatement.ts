@@ -11,7 +11,7 @@ import { timeText } from "../text.ts";
 const EXAMPLE = `
 Examples:
   $ rivulet verify-statement march.json
-  $ rivulet verify-statement march.json --chain-rpc https://rpc.example    # deposits and settlements too
+  $ rivulet verify-statement march.json --chain-rpc https://rpc.example    # what the chain moved too
 
 Needs no node and no keys. Exit code 5: something in it is not true.
 `;
@@ -56,7 +56,7 @@ async function verify(shell: Shell, file: string): Promise<void> {
         ["channels", `${channels}`],
         ["payments", `${payments}`],
         [
-          "deposits and settlements",
+          "deposits, settlements, refused payouts",
           chainChecked ? "compared with the chain" : "not compared: give --chain-rpc",
         ],
       ]),

@@ -57,7 +57,14 @@ export interface Finding {
   readonly channelId?: string | undefined;
 }
 
-export type Report = (code: Finding["code"], message: string) => void;
+export type Report = (code: Finding["code"], message: string, channelId?: string) => void;
+
+/** What a movement says the chain paid the node. */
+interface PaidOut {
+  /** The total of a withdrawal; undefined for the settlement. */
+  readonly withdrawn: bigint | undefined;
+  readonly time: number;
+}
 
 interface DirectionCheck {
   /** After the last update read. */
@@ -83,6 +90,7 @@ export class ChannelCheck {
   /** The totals after each movement: what a chain must have shown at some time. */
   readonly deposits: bigint[] = [];
   readonly withdrawals: bigint[] = [];
+  readonly paidOut: PaidOut[] = [];
 
   constructor(
     record: ChannelRecord,
@@ -233,6 +241,9 @@ export class ChannelCheck {
     const { from = 0, to = Number.MAX_SAFE_INTEGER } = this.#node.filter;
     if (time < from || time >= to) this.#report("outside_period", `a ${kind} was at another time`);
     const moved = BigInt(amount);
+    if (kind !== "deposit") {
+      this.paidOut.push({ withdrawn: kind === "withdrawal" ? BigInt(total) : undefined, time });
+    }
     if (kind === "settlement") {
       if (this.settled !== undefined) this.#report("movement_mismatch", "the channel is settled twice");
       this.settled = moved;

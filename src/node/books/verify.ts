@@ -8,6 +8,7 @@ import {
 } from "../../protocol/index.ts";
 import { ChannelCheck, type Finding } from "./channelCheck.ts";
 import { linesOf } from "./lines.ts";
+import { PayoutCheck, type ShownPayout } from "./payoutCheck.ts";
 import { Seal } from "./seal.ts";
 import {
   type EndRecord,
@@ -31,13 +32,13 @@ export interface ChainEvidence {
   readonly settled: bigint | undefined;
 }
 
-/** Asks a chain about one participant's money in a channel. */
-export type AskChain = (
-  node: NodeRecord,
-  channelId: string,
-  participant: string,
-  side: 0 | 1,
-) => Promise<ChainEvidence>;
+/** Asks a chain. */
+export interface AskChain {
+  /** About one participant's money in a channel. */
+  channel(node: NodeRecord, channelId: string, participant: string, side: 0 | 1): Promise<ChainEvidence>;
+  /** About payouts to the node's account that were refused, and their fetching; in the chain's order. */
+  payouts(node: NodeRecord): Promise<readonly ShownPayout[]>;
+}
 
 export interface VerifyOptions {
   readonly crypto: HashesAndCurve;
@@ -58,7 +59,7 @@ export interface VerificationReport {
   readonly payments: number;
   /** As added up by the check itself. */
   readonly totals: readonly TotalsRecord[];
-  /** Whether deposits, withdrawals and settlements were compared with the chain. */
+  /** Whether deposits, withdrawals, settlements and refused payouts were compared with the chain. */
   readonly chainChecked: boolean;
 }
 
@@ -93,6 +94,7 @@ class StatementCheck {
   #node: NodeRecord | undefined;
   #digests: Digests | undefined;
   #channel: ChannelCheck | undefined;
+  #payouts: PayoutCheck | undefined;
   readonly #channels = new Set<string>();
   #end: EndRecord | undefined;
 
@@ -141,6 +143,7 @@ class StatementCheck {
     switch (record.type) {
       case "node":
         this.#node = record;
+        this.#payouts = await this.#payoutCheck(record);
         this.#digests = new Digests(BigInt(record.chainId), record.escrow, this.#options.crypto.keccak256);
         return;
       case "channel":
@@ -162,6 +165,7 @@ class StatementCheck {
         return;
       case "payout":
         this.#totals.of(record.token)[record.kind] += BigInt(record.amount);
+        this.#payouts?.take(record);
         return;
       case "totals":
         this.#told.push(record);
@@ -169,6 +173,11 @@ class StatementCheck {
       case "end":
         return;
     }
+  }
+
+  async #payoutCheck(node: NodeRecord): Promise<PayoutCheck | undefined> {
+    const shown = await this.#options.chain?.payouts(node);
+    return shown && new PayoutCheck(node, shown, (...finding) => this.report(...finding));
   }
 
   #begin(record: Extract<StatementRecord, { type: "channel" }>): void {
@@ -198,6 +207,7 @@ class StatementCheck {
     }
     channel.end(record);
     await this.#compare(channel);
+    this.#payouts?.channel(channel);
     this.#channel = undefined;
     let payments = 0;
     for (const totals of this.#totals.records()) payments += totals.payments;
@@ -209,7 +219,7 @@ class StatementCheck {
     const { chain } = this.#options;
     if (chain === undefined) return;
     const { channelId, side, participants } = channel.record;
-    const shown = await chain(this.#node!, channelId, participants[side], side);
+    const shown = await chain.channel(this.#node!, channelId, participants[side], side);
     if (!isSubsequence(channel.deposits, shown.deposits)) {
       this.report("chain_mismatch", "the chain never showed these deposits");
     }
@@ -226,6 +236,7 @@ class StatementCheck {
       this.report("not_a_statement", "the text holds no statement");
     if (this.#channel !== undefined) this.report("record_misplaced", "a channel does not end");
     this.#checkSeal();
+    this.#payouts?.finish();
     const totals = this.#totals.records();
     if (JSON.stringify(totals) !== JSON.stringify(this.#told)) {
       this.report("totals_mismatch", "the totals told are not those of the records");
