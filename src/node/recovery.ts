@@ -30,7 +30,7 @@ interface RecoveryInit {
   readonly begin: (ids: Iterable<ChannelId>) => Promise<void>;
 }
 
-type CreditedEvent = Extract<EscrowEvent, { kind: "payoutCredited" }>;
+type PayoutEvent = Extract<EscrowEvent, { kind: "payoutCredited" | "payoutWithdrawn" }>;
 
 /** How often the clock is looked at while peers are kept out. */
 const LOOK_MS = 250;
@@ -105,7 +105,7 @@ export class Recovery {
     }
   }
 
-  /** Takes up channels of ours that the chain knows and the database does not, and what the escrow kept of any of ours. */
+  /** Takes up channels of ours that the chain knows and the database does not, and what became of refused payouts. */
   async #findChannels(signal: AbortSignal): Promise<void> {
     const { context, channels, watcher, escrowBlock } = this.#init;
     const range = new LogRange(context.chain.eth, context.escrow.address);
@@ -115,7 +115,9 @@ export class Recovery {
       const { logs, to } = await range.read(from, newest, { signal });
       for (const log of logs) {
         const event = decodeEvent(log);
-        if (event?.kind === "payoutCredited") await this.#foundPayout(event, log, ours);
+        if (event?.kind === "payoutCredited" && ours.has(event.channelId))
+          await this.#foundPayout(event, log);
+        if (event?.kind === "payoutWithdrawn") await this.#foundPayout(event, log);
         if (event?.kind !== "opened" || ours.has(event.channelId)) continue;
         const side = sideOf(event.channel, context.account);
         if (side === undefined || signerOf(event.channel, side) !== context.signer) continue;
@@ -133,18 +135,13 @@ export class Recovery {
     if (confirmed.status !== "settled") await channels.create(id, channel, side);
   }
 
-  /** Of what is not confirmed the watcher tells, since its channel is known by then. */
-  async #foundPayout(event: CreditedEvent, log: RawLog, ours: ReadonlySet<ChannelId>): Promise<void> {
+  /** Of what is not confirmed the watcher tells: the channel is known by now. */
+  async #foundPayout(event: PayoutEvent, log: RawLog): Promise<void> {
     const { context, payouts } = this.#init;
-    if (event.account !== context.account || !ours.has(event.channelId)) return;
+    if (event.account !== context.account) return;
+    const { transactionHash } = log;
     if (log.blockNumber > context.chain.confirmedNumber()) payouts.ask(event.token);
-    else
-      await payouts.book({
-        ...event,
-        stage: "confirmed",
-        id: logKey(log),
-        transactionHash: log.transactionHash,
-      });
+    else await payouts.book({ ...event, stage: "confirmed", id: logKey(log), transactionHash });
   }
 }
 

@@ -1,9 +1,14 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BlockingToken } from "../../src/chain/generated/test/tokens/BlockingToken.ts";
 import { createCrypto } from "../../src/crypto/index.ts";
 import { verifyStatement } from "../../src/node/books/verify.ts";
 import { type NodeOptions, restoreFromMnemonic } from "../../src/node/index.ts";
 import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { prefixRange, recordKey } from "../../src/store/keys.ts";
+import { openLevelStore } from "../../src/store/levelStore.ts";
+import type { Entry } from "../../src/store/store.ts";
 import { deployContract } from "../contracts/support/fixture.ts";
 import { openFunded, openWorld, type TestNode, TOKENS, type World } from "./support/world.ts";
 
@@ -131,13 +136,41 @@ it("is fetched once per name, to another address while the token goes on refusin
   expect(report).toMatchObject({ valid: true, findings: [] });
 }, 60_000);
 
+it("what a damaged database has forgotten of payouts is in the books again, once each", async () => {
+  const rows = async () =>
+    (await statement("csv")).split("\r\n").filter((row) => /,(credited|fetched),/.test(row));
+  const before = await rows();
+  expect(before).toHaveLength(4);
+  await alice.node.stop();
+  const { directory } = alice.options;
+  const store = await openLevelStore(join(directory, "level"));
+  const entries = async (namespace: string) => {
+    const found: Entry[] = [];
+    for await (const entry of store.range(prefixRange(recordKey(namespace, "")))) found.push(entry);
+    return found;
+  };
+  const [listed, noted] = [await entries("payout"), await entries("payoutNoted")];
+  const gone = listed.slice(1).map(([key]) => key);
+  const name = Buffer.from(gone[0]!.subarray(recordKey("payout", "").length));
+  gone.push(noted.find(([, value]) => Buffer.from(value).includes(name))![0]);
+  await store.write(
+    gone.map((key) => ({ type: "del", key })),
+    { sync: true },
+  );
+  await store.close();
+  await rm(join(directory, "mark"));
+  await alice.restart();
+  const withoutTime = (list: string[]) => list.map((row) => row.slice(row.indexOf(","))).sort();
+  await expect.poll(async () => withoutTime(await rows()), WAIT).toEqual(withoutTime(before));
+}, 60_000);
+
 describe("a node of which only the words are left", () => {
   /** A node that a channel paid out to in vain, stopped, and how it is started again from its words. */
   async function lost() {
     const carol = await world.node();
     await (await blocking.mint(carol.node.account, TOKENS)).wait();
     const { channelId } = await openFunded(carol, bob, DEPOSIT, token);
-    await expect.poll(async () => (await carol.node.channel(channelId)).sendCapacity).toBe(DEPOSIT);
+    await expect.poll(async () => (await carol.node.channel(channelId)).sendCapacity, WAIT).toBe(DEPOSIT);
     await block(true, carol);
     await carol.node.close(channelId);
     await expect.poll(() => carol.node.waitingPayouts(), WAIT).toEqual([{ token, amount: DEPOSIT }]);
@@ -175,7 +208,7 @@ describe("a node of which only the words are left", () => {
     const to = `0x${"9".repeat(40)}` as Address;
     expect(await carol.node.withdrawPayout({ token, to })).toMatchObject({ amount: DEPOSIT });
     expect(await blocking.balanceOf(to)).toBe(DEPOSIT);
-    await expect.poll(async () => (await books(carol)).of("assets:escrow")).toBe(0n);
+    await expect.poll(async () => (await books(carol)).of("assets:escrow"), WAIT).toBe(0n);
     expect(carol.node.waitingPayouts()).toEqual([]);
   }, 60_000);
 
@@ -185,11 +218,11 @@ describe("a node of which only the words are left", () => {
     const { carol, channelId, restart } = await lost();
     await restart({ confirmations });
     await expect.poll(() => carol.node.waitingPayouts(), WAIT).toEqual([{ token, amount: DEPOSIT }]);
-    await expect.poll(async () => (await carol.node.channel(channelId)).phase).toBe("closing");
+    await expect.poll(async () => (await carol.node.channel(channelId)).phase, WAIT).toBe("closing");
     expect(await statement("csv", carol)).not.toContain("credited");
     await confirm(confirmations);
-    await expect.poll(() => statement("csv", carol)).toContain(`,${DEPOSIT},${channelId},`);
-    await expect.poll(async () => (await carol.node.channel(channelId)).phase).toBe("settled");
+    await expect.poll(() => statement("csv", carol), WAIT).toContain(`,${DEPOSIT},${channelId},`);
+    await expect.poll(async () => (await carol.node.channel(channelId)).phase, WAIT).toBe("settled");
     expect((await books(carol)).balanced).toBe(true);
     await world.pass(3_700);
     await confirm(confirmations);

@@ -20,16 +20,24 @@ type Stored = (
 /** What of our money the escrow kept because its payout was refused, and what was fetched from there: from its events. */
 export class PayoutJournal {
   readonly #records: Records;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(records: Records) {
     this.#records = records;
   }
 
-  /** Takes a notice about our account; resolves once it is durable. Notices come one at a time. */
-  async note(notice: PayoutNotice): Promise<void> {
+  /** Takes a notice about our account; resolves once it is durable. Of the same event the watcher and a search may tell. */
+  note(notice: PayoutNotice): Promise<void> {
+    const noted = this.#last.then(() => this.#note(notice));
+    this.#last = noted.catch(() => {});
+    return noted;
+  }
+
+  async #note(notice: PayoutNotice): Promise<void> {
     const { stage, id } = notice;
     const known = await this.#records.get<string>(NOTED, id);
-    if (stage === "confirmed" && known === undefined) {
+    const isListed = known !== undefined && (await this.#records.get(PAYOUTS, known)) !== undefined;
+    if (stage === "confirmed" && !isListed) {
       const key = `${timePrefix(Date.now())}/${id}`;
       const ops = [this.#records.putOp(PAYOUTS, key, storedOf(notice)), this.#records.putOp(NOTED, id, key)];
       await this.#records.write(ops, { sync: true });

@@ -22,7 +22,7 @@ function notice(id: string, stage: PayoutNotice["stage"]): PayoutNotice {
   };
 }
 
-it("counts an event once it is confirmed and however often that is told, and no more once it is gone", async () => {
+it("counts an event once it is confirmed and however often, also at once, that is told, and no more once it is gone", async () => {
   const directory = await mkdtemp(join(tmpdir(), "rivulet-payouts-"));
   const database = await openDatabase(directory);
   const journal = new PayoutJournal(new Records(database.store, database.committer));
@@ -33,7 +33,8 @@ it("counts an event once it is confirmed and however often that is told, and no 
   };
   await journal.note(notice("a", "seen"));
   expect(await amounts()).toEqual([]);
-  for (const id of ["a", "a", "b"]) await journal.note(notice(id, "confirmed"));
+  await Promise.all(["a", "a"].map((id) => journal.note(notice(id, "confirmed"))));
+  for (const id of ["a", "b"]) await journal.note(notice(id, "confirmed"));
   expect(await amounts()).toEqual([7n, 7n]);
   for (const id of ["b", "c"]) await journal.note(notice(id, "removed"));
   expect(await amounts()).toEqual([7n]);
