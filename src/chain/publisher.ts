@@ -1,24 +1,16 @@
-import type { Hex } from "../protocol/bytes.ts";
-import { type Account, signTransaction } from "./account.ts";
+import type { Account } from "./account.ts";
+import { admit } from "./admit.ts";
 import { ChainError, type ChainFailure, failureOf } from "./error.ts";
-import type { Call, Eth, Header, Receipt } from "./eth.ts";
-import { DEFAULT_FEE_POLICY, type FeePolicy, type Fees } from "./fees.ts";
-import {
-  type Intent,
-  type IntentRecord,
-  MAX_INTENT_ID_CHARS,
-  type Outcome,
-  type SubmitOptions,
-  sameContent,
-} from "./intent.ts";
-import { byNonce, byUrgency, Job } from "./job.ts";
+import type { Eth } from "./eth.ts";
+import { DEFAULT_FEE_POLICY, type FeePolicy } from "./fees.ts";
+import { follow } from "./follow.ts";
+import { type Intent, MAX_INTENT_ID_CHARS, type Outcome, type SubmitOptions, sameContent } from "./intent.ts";
 import type { Journal } from "./journal.ts";
-import { Outbox } from "./outbox.ts";
-import { Pricing } from "./pricing.ts";
-import { outcomeOf, receiptOf } from "./receipt.ts";
-import { send } from "./send.ts";
-import { simulate } from "./simulate.ts";
+import { Line, type MinedCost } from "./line.ts";
+import { reopenFreed } from "./nonces.ts";
 import { Alarm, orAborted } from "./wait.ts";
+
+export type { MinedCost } from "./line.ts";
 
 export interface PublisherInit {
   readonly eth: Eth;
@@ -41,15 +33,6 @@ export interface PublisherInit {
   readonly onMined?: (cost: MinedCost) => Promise<void>;
 }
 
-export interface MinedCost {
-  readonly hash: Hex;
-  readonly intent: string;
-  readonly gasUsed: bigint;
-  readonly amount: bigint;
-  /** It did what its intent was for: no revert, no cancellation. */
-  readonly done: boolean;
-}
-
 /** What the publisher says about itself. */
 export type PublisherStatus =
   | { readonly kind: "outage"; readonly failure: ChainFailure }
@@ -63,16 +46,6 @@ export const MAX_OPEN = 16;
 /** Intents waiting for a nonce: every channel of a large node may want to act at once. */
 const MAX_JOBS = 100_000;
 
-/** An unmined transaction is handed in again after this long: pools forget. */
-const RESEND_MS = 10_000;
-
-/**
- * Turns and milliseconds without a receipt for a used nonce before someone else is held to have used it: receipts are
- * indexed late, and servers behind one address lag. A wrong verdict could have a deposit made twice.
- */
-const UNACCOUNTED_TURNS = 3;
-const UNACCOUNTED_MS = 60_000;
-
 /** Longest pause between turns while the chain does not answer. */
 const MAX_PAUSE_MS = 15_000;
 
@@ -85,19 +58,11 @@ const FIRST_LOOK_MS = 100;
  */
 export class Publisher {
   readonly #init: PublisherInit;
-  readonly #pricing: Pricing;
-  readonly #outbox: Outbox;
-  readonly #jobs = new Map<string, Job>();
-  /** Those of the jobs that have a record; at most {@link MAX_OPEN} and what a reorganisation freed. */
-  readonly #signed = new Set<Job>();
+  readonly #line: Line;
   readonly #alarm = new Alarm();
   readonly #stopping = new AbortController();
-  readonly #needed: number;
   readonly #pollMs: number;
-  readonly #now: () => number;
   #running: Promise<void> | undefined;
-  #order = 0;
-  #sentNow = false;
   #checked = false;
   #failures = 0;
   #outage = false;
@@ -106,17 +71,17 @@ export class Publisher {
 
   constructor(init: PublisherInit) {
     this.#init = init;
-    this.#outbox = new Outbox(init.journal);
-    this.#needed = Math.max(1, init.confirmations);
     this.#pollMs = init.pollMs ?? 2_000;
-    this.#now = init.now ?? (() => Date.now() / 1000);
-    const policy = { ...DEFAULT_FEE_POLICY, ...init.fees };
-    this.#pricing = new Pricing(policy, init.eth, init.account.address, this.#now);
+    const { eth, journal, chainId, account, confirmations, onMined } = init;
+    const needed = Math.max(1, confirmations);
+    const now = init.now ?? (() => Date.now() / 1000);
+    const fees = { ...DEFAULT_FEE_POLICY, ...init.fees };
+    this.#line = new Line({ eth, journal, chainId, account, needed, fees, now, onMined });
   }
 
   /** Takes up what was under way, and sends it again. Throws `journal_damaged`. */
   async start(): Promise<void> {
-    for (const record of await this.#outbox.load()) this.#adopt(record);
+    await this.#line.load();
     this.#running = this.#run(this.#stopping.signal);
   }
 
@@ -135,12 +100,12 @@ export class Publisher {
     if (intent.id === "" || intent.id.length > MAX_INTENT_ID_CHARS) throw new RangeError("intent id");
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
     signal.throwIfAborted();
-    let job = this.#jobs.get(intent.id);
+    let job = this.#line.jobs.get(intent.id);
     if (job === undefined) {
-      if (this.#jobs.size >= MAX_JOBS) return { ok: false, code: "publisher_full", waiting: this.#jobs.size };
-      job = new Job(intent, this.#order++);
+      if (this.#line.jobs.size >= MAX_JOBS)
+        return { ok: false, code: "publisher_full", waiting: this.#line.jobs.size };
+      job = this.#line.add(intent);
       job.mayLeave = options.mayLeave;
-      this.#jobs.set(intent.id, job);
       this.#alarm.wake();
     } else if (!sameContent(job.intent, intent)) {
       return { ok: false, code: "intent_conflict", id: intent.id };
@@ -158,7 +123,7 @@ export class Publisher {
    * Which of the two gets mined decides the outcome. Does nothing for an intent that is over.
    */
   cancel(id: string): void {
-    const job = this.#jobs.get(id);
+    const job = this.#line.jobs.get(id);
     if (job === undefined) return;
     job.cancelRequested = true;
     this.#alarm.wake();
@@ -171,19 +136,19 @@ export class Publisher {
 
   /** Blocks were replaced: whatever is not known to be in one is sent again, since the pool may have lost it too. */
   reorganised(): void {
-    for (const job of this.#signed) if (!job.mined) job.sentAt = 0;
+    for (const job of this.#line.signed) if (!job.mined) job.sentAt = 0;
     this.#alarm.wake();
   }
 
   /** Whether an intent was ever signed under this id. */
   async knows(id: string): Promise<boolean> {
-    return this.#jobs.get(id)?.record !== undefined || (await this.#outbox.find(id)) !== undefined;
+    return this.#line.jobs.get(id)?.record !== undefined || (await this.#line.outbox.find(id)) !== undefined;
   }
 
   /** Wei that what is under way may still take from the account: values, and the gas of what is signed. */
   get owed(): bigint {
     let owed = 0n;
-    for (const { intent, record, mined } of this.#jobs.values()) {
+    for (const { intent, record, mined } of this.#line.jobs.values()) {
       if (mined) continue;
       owed += intent.value + (record?.gasLimit ?? 0n) * (record?.attempts.at(-1)?.maxFee ?? 0n);
     }
@@ -192,15 +157,15 @@ export class Publisher {
 
   /** Ids of the intents that are not over. */
   pending(): string[] {
-    return [...this.#jobs.keys()];
+    return [...this.#line.jobs.keys()];
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     let reconciled = false;
     while (!signal.aborted) {
       try {
-        this.#sentNow = false;
-        if (this.#jobs.size > 0 || (!reconciled && this.#outbox.next > 0)) await this.#turn(signal);
+        this.#line.sentNow = false;
+        if (this.#line.jobs.size > 0 || (!reconciled && this.#line.outbox.next > 0)) await this.#turn(signal);
         reconciled = true;
         this.#recovered();
       } catch (error) {
@@ -215,8 +180,8 @@ export class Publisher {
   #pause(): number | undefined {
     if (this.#failures > 0)
       return Math.min(MAX_PAUSE_MS, this.#pollMs * 2 ** Math.min(this.#failures - 1, 6));
-    if (this.#jobs.size === 0) return undefined;
-    return this.#sentNow ? Math.min(this.#pollMs, FIRST_LOOK_MS) : this.#pollMs;
+    if (this.#line.jobs.size === 0) return undefined;
+    return this.#line.sentNow ? Math.min(this.#pollMs, FIRST_LOOK_MS) : this.#pollMs;
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -228,208 +193,18 @@ export class Publisher {
       this.#checked = true;
     }
     if (this.#unsure) {
-      for (const record of await this.#outbox.load()) this.#adopt(record);
+      await this.#line.load();
       this.#unsure = false;
     }
     const head = await eth.newestHeader(options);
     const count = await eth.transactionCount(account.address, "latest", options);
-    await this.#reopen(count);
-    for (const job of this.#open()) await this.#track(job, head, count, signal);
-    const waiting = [...this.#jobs.values()].filter(({ record }) => record === undefined).sort(byUrgency);
-    for (const job of waiting) {
-      if (this.#signed.size >= MAX_OPEN) break;
-      if (job.record !== undefined) continue;
-      await this.#admit(job, head, count, signal);
+    const look = { head, count, signal };
+    await reopenFreed(this.#line, count);
+    for (const job of this.#line.open()) await follow(job, this.#line, look);
+    for (const job of this.#line.waiting()) {
+      if (this.#line.signed.size >= MAX_OPEN) break;
+      if (job.record === undefined) await admit(job, this.#line, look);
     }
-  }
-
-  #open(): Job[] {
-    return [...this.#signed].sort(byNonce);
-  }
-
-  #adopt(record: IntentRecord): Job {
-    const { id, to, data, value, deadline } = record;
-    const intent = deadline === undefined ? { id, to, data, value } : { id, to, data, value, deadline };
-    const job = this.#jobs.get(id) ?? new Job(intent, this.#order++);
-    job.record = record;
-    this.#jobs.set(id, job);
-    this.#signed.add(job);
-    return job;
-  }
-
-  /** A reorganisation that freed the nonces of finished intents: they are sent again before anything else may use them. */
-  async #reopen(count: number): Promise<void> {
-    const lowest = this.#open()[0]?.record?.nonce ?? this.#outbox.next;
-    if (count >= lowest) return;
-    for (const record of await this.#outbox.freedBy(count)) {
-      const reopened = { ...record, outcome: undefined };
-      await this.#outbox.save(reopened);
-      this.#adopt(reopened).wait("reorganised");
-    }
-    const first = this.#open()[0]?.record?.nonce ?? this.#outbox.next;
-    if (first > count) {
-      const reason = `the chain counts ${count} transactions of the account, the journal ${first}`;
-      throw new ChainError({ code: "rpc_inconsistent", reason, block: 0 });
-    }
-  }
-
-  async #track(job: Job, head: Header, count: number, signal: AbortSignal): Promise<void> {
-    const record = job.record!;
-    if (record.nonce < count) {
-      const receipt = await receiptOf(record, this.#init.eth, signal);
-      if (receipt !== undefined) await this.#settle(job, record, receipt, head, signal);
-      else await this.#unaccounted(job, record, head, count, signal);
-      return;
-    }
-    job.unaccounted = 0;
-    if (job.mined) {
-      job.mined = false;
-      job.sentAt = 0;
-      job.wait("reorganised");
-    }
-    if (await this.#offerMore(job, record, head, signal)) return;
-    if (this.#now() * 1000 - job.sentAt >= RESEND_MS) await this.#send(job, signal);
-  }
-
-  async #settle(
-    job: Job,
-    record: IntentRecord,
-    receipt: Receipt,
-    head: Header,
-    signal: AbortSignal,
-  ): Promise<void> {
-    job.mined = true;
-    job.unaccounted = 0;
-    const confirmations = Math.max(1, head.number - receipt.blockNumber + 1);
-    const hash = receipt.transactionHash;
-    const needed = this.#needed;
-    job.say({ stage: "mined", hash, confirmations, needed });
-    if (confirmations < needed) return;
-    const { account, eth, onMined } = this.#init;
-    const outcome = await outcomeOf(record, receipt, account.address, eth, signal);
-    const { gasUsed } = receipt;
-    const amount = gasUsed * receipt.effectiveGasPrice;
-    await onMined?.({ hash, intent: record.id, gasUsed, amount, done: outcome.ok });
-    await this.#finish(job, record, outcome);
-    job.say({ stage: "confirmed", hash, confirmations, needed });
-  }
-
-  /** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */
-  async #unaccounted(
-    job: Job,
-    record: IntentRecord,
-    head: Header,
-    count: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (job.unaccounted++ === 0) job.unaccountedSince = this.#now() * 1000;
-    const waited = this.#now() * 1000 - job.unaccountedSince;
-    if (job.unaccounted < UNACCOUNTED_TURNS || waited < UNACCOUNTED_MS) return;
-    const { eth, account } = this.#init;
-    const deep = Math.max(0, head.number - this.#needed + 1);
-    const sure = deep === head.number ? count : await eth.transactionCount(account.address, deep, { signal });
-    if (sure <= record.nonce) return;
-    await this.#finish(job, record, { ok: false, code: "nonce_taken", nonce: record.nonce });
-  }
-
-  /** Signs a replacement when it is due and allowed. True when one was sent. */
-  async #offerMore(job: Job, record: IntentRecord, head: Header, signal: AbortSignal): Promise<boolean> {
-    const cancels = job.cancelRequested || record.cancelling;
-    const self = this.#init.account.address;
-    const content: Call = cancels ? { to: self, data: "0x", value: 0n } : record;
-    const offer = await this.#pricing.next(
-      job,
-      record,
-      content.value,
-      cancels,
-      head,
-      this.#jobs.values(),
-      signal,
-    );
-    if (offer === undefined) return false;
-    if (typeof offer === "string") {
-      job.wait(offer);
-      return false;
-    }
-    await this.#attempt(job, { ...record, cancelling: cancels }, content, offer, signal);
-    return true;
-  }
-
-  /** Gives a waiting intent its nonce and sends it, or ends it with a refusal. */
-  async #admit(job: Job, head: Header, count: number, signal: AbortSignal): Promise<void> {
-    const { intent } = job;
-    const { eth, account } = this.#init;
-    const before = await this.#outbox.find(intent.id);
-    if (before !== undefined) return this.#end(job, repeated(intent, before));
-    if (job.cancelRequested) return this.#end(job, { ok: false, code: "tx_cancelled", hash: undefined });
-    if (intent.deadline !== undefined && head.timestamp > intent.deadline) {
-      const { deadline } = intent;
-      return this.#end(job, { ok: false, code: "deadline_passed", deadline, time: head.timestamp });
-    }
-    let simulated: Awaited<ReturnType<typeof simulate>>;
-    try {
-      simulated = await simulate(account.address, intent, eth, { signal, retries: 0 });
-    } catch (error) {
-      if (failureOf(error)?.code !== "rpc_error") throw error;
-      return job.wait("rpc_refused"); // the others need not wait for it
-    }
-    if (!simulated.ok) return this.#end(job, simulated);
-    const { gasLimit } = simulated;
-    const nonce = Math.max(this.#outbox.next, count);
-    const jobs = this.#jobs.values();
-    const fees = await this.#pricing.first(intent, gasLimit, nonce, head, jobs, this.#signed, signal);
-    if ("code" in fees) return this.#end(job, fees);
-    if (job.mayLeave?.() === false)
-      return this.#end(job, { ok: false, code: "tx_cancelled", hash: undefined });
-    const { id, to, data, value, deadline } = intent;
-    const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };
-    await this.#attempt(job, { ...record, outcome: undefined }, intent, fees, signal);
-  }
-
-  /** Signs, journals, sends: in this order, always. */
-  async #attempt(
-    job: Job,
-    record: IntentRecord,
-    content: Call,
-    fees: Fees,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { chainId, account } = this.#init;
-    const { to, data, value } = content;
-    const { nonce, gasLimit } = record;
-    const { maxFee, priority } = fees;
-    const unsigned = { chainId, nonce, to, data, value, gasLimit, maxFee, priority };
-    const { raw, hash } = await signTransaction(unsigned, account);
-    const attempt = { hash, raw, maxFee, priority, at: this.#now() * 1000, cancels: record.cancelling };
-    const signed = { ...record, attempts: [...record.attempts, attempt] };
-    await this.#outbox.save(signed);
-    job.record = signed;
-    this.#signed.add(job);
-    job.say({ stage: "signed", hash });
-    await this.#send(job, signal);
-  }
-
-  async #send(job: Job, signal: AbortSignal): Promise<void> {
-    const attempt = job.record!.attempts.at(-1)!;
-    const answer = await send(attempt.raw, this.#init.eth, signal);
-    this.#sentNow = true;
-    job.outbid = answer === "outbid";
-    if (answer === "taken") {
-      job.sentAt = this.#now() * 1000;
-      job.say({ stage: "sent", hash: attempt.hash });
-    } else if (answer === "outbid") job.wait("fee_ceiling");
-    else if (answer !== "nonce_used") job.wait(answer);
-  }
-
-  async #finish(job: Job, record: IntentRecord, outcome: Outcome): Promise<void> {
-    await this.#outbox.finish(record, outcome);
-    this.#end(job, outcome);
-  }
-
-  #end(job: Job, outcome: Outcome): void {
-    this.#jobs.delete(job.intent.id);
-    this.#signed.delete(job);
-    job.end(outcome);
   }
 
   #recovered(): void {
@@ -447,17 +222,9 @@ export class Publisher {
     else if (failure.code === "rpc_inconsistent" || failure.code === "rpc_bad_answer") {
       this.#init.eth.doubt(failure);
     }
-    for (const job of this.#jobs.values()) job.wait(failure === undefined ? "stalled" : "rpc_down");
+    for (const job of this.#line.jobs.values()) job.wait(failure === undefined ? "stalled" : "rpc_down");
     if (this.#outage) return;
     this.#outage = true;
     this.#init.onStatus?.(failure === undefined ? { kind: "stalled", error } : { kind: "outage", failure });
   }
-}
-
-/** What a submission of an id that is already over gets. */
-function repeated(intent: Intent, before: IntentRecord): Outcome {
-  if (!sameContent(intent, before) || before.outcome === undefined) {
-    return { ok: false, code: "intent_conflict", id: intent.id };
-  }
-  return before.outcome;
 }

@@ -18,8 +18,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
     "Holds every function that moves money, which an auditor reads as one; what keeps no state is in libraries.",
   "contracts/interfaces/IChannelEscrow.sol":
     "The whole interface with its requirements, read beside the contract; most lines are NatSpec.",
-  "src/chain/publisher.ts":
-    "One loop owns an account's nonces: all that uses, replaces or gives up one is seen in one place.",
   "src/api/schema/routes.ts":
     "Data: one entry per call of the API, in the order in which its document tells them.",
   "scripts/mutants-contract.list.ts": "Data: one entry per way to break the escrow.",

@@ -432,6 +432,7 @@ describe("the publisher", () => {
         publisher.poke();
         await new Promise((resolve) => setTimeout(resolve, 8));
       }
+      await new Promise((resolve) => setTimeout(resolve, 100)); // a turn under way may offer once more
       const offers = world.proxy.raws().map((raw) => Transaction.from(raw));
       const distinct = [...new Map(offers.map((offer) => [offer.hash, offer])).values()];
       expect(distinct.length).toBeGreaterThan(4);

@@ -1,0 +1,95 @@
+import type { Call, Receipt } from "./eth.ts";
+import type { IntentRecord } from "./intent.ts";
+import type { Job } from "./job.ts";
+import type { Line, Look } from "./line.ts";
+import { outcomeOf, receiptOf } from "./receipt.ts";
+
+/** An unmined transaction is handed in again after this long: pools forget. */
+const RESEND_MS = 10_000;
+
+/**
+ * Turns and milliseconds without a receipt for a used nonce before someone else is held to have used it: receipts are
+ * indexed late, and servers behind one address lag. A wrong verdict could have a deposit made twice.
+ */
+const UNACCOUNTED_TURNS = 3;
+const UNACCOUNTED_MS = 60_000;
+
+/** Follows one signed job for a turn: settles what is confirmed, raises or hands in again what is not mined. */
+export async function follow(job: Job, line: Line, look: Look): Promise<void> {
+  const record = job.record!;
+  const { eth, now } = line.init;
+  if (record.nonce < look.count) {
+    const receipt = await receiptOf(record, eth, look.signal);
+    if (receipt !== undefined) await settle(job, record, receipt, line, look);
+    else await unaccounted(job, record, line, look);
+    return;
+  }
+  job.unaccounted = 0;
+  if (job.mined) {
+    job.mined = false;
+    job.sentAt = 0;
+    job.wait("reorganised");
+  }
+  if (await offerMore(job, record, line, look)) return;
+  if (now() * 1000 - job.sentAt >= RESEND_MS) await line.send(job, look.signal);
+}
+
+async function settle(
+  job: Job,
+  record: IntentRecord,
+  receipt: Receipt,
+  line: Line,
+  { head, signal }: Look,
+): Promise<void> {
+  job.mined = true;
+  job.unaccounted = 0;
+  const { account, eth, needed, onMined } = line.init;
+  const confirmations = Math.max(1, head.number - receipt.blockNumber + 1);
+  const hash = receipt.transactionHash;
+  job.say({ stage: "mined", hash, confirmations, needed });
+  if (confirmations < needed) return;
+  const outcome = await outcomeOf(record, receipt, account.address, eth, signal);
+  const { gasUsed } = receipt;
+  const amount = gasUsed * receipt.effectiveGasPrice;
+  await onMined?.({ hash, intent: record.id, gasUsed, amount, done: outcome.ok });
+  await line.finish(job, record, outcome);
+  job.say({ stage: "confirmed", hash, confirmations, needed });
+}
+
+/** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */
+async function unaccounted(
+  job: Job,
+  record: IntentRecord,
+  line: Line,
+  { head, count, signal }: Look,
+): Promise<void> {
+  const { account, eth, needed, now } = line.init;
+  if (job.unaccounted++ === 0) job.unaccountedSince = now() * 1000;
+  const waited = now() * 1000 - job.unaccountedSince;
+  if (job.unaccounted < UNACCOUNTED_TURNS || waited < UNACCOUNTED_MS) return;
+  const deep = Math.max(0, head.number - needed + 1);
+  const sure = deep === head.number ? count : await eth.transactionCount(account.address, deep, { signal });
+  if (sure <= record.nonce) return;
+  await line.finish(job, record, { ok: false, code: "nonce_taken", nonce: record.nonce });
+}
+
+/** Signs a replacement when it is due and allowed. True when one was sent. */
+async function offerMore(
+  job: Job,
+  record: IntentRecord,
+  line: Line,
+  { head, signal }: Look,
+): Promise<boolean> {
+  const cancels = job.cancelRequested || record.cancelling;
+  const self = line.init.account.address;
+  const content: Call = cancels ? { to: self, data: "0x", value: 0n } : record;
+  const { value } = content;
+  const offer = await line.pricing.next(job, record, value, cancels, head, line.jobs.values(), signal);
+  if (offer === undefined) return false;
+  if (typeof offer === "string") {
+    job.wait(offer);
+    return false;
+  }
+  await line.attempt(job, { ...record, cancelling: cancels }, content, offer, signal);
+  return true;
+}
