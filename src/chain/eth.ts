@@ -1,5 +1,6 @@
 import type { Address } from "../protocol/address.ts";
 import type { Hex } from "../protocol/bytes.ts";
+import { numberOf as toldNumber } from "./endpoint.ts";
 import { ChainError, type ChainFailure } from "./error.ts";
 import type { CallOptions, JsonRpc } from "./jsonRpc.ts";
 
@@ -123,6 +124,21 @@ export class Eth {
   async transactionCount(account: Address, at: "latest" | number, options: CallOptions): Promise<number> {
     const method = "eth_getTransactionCount";
     return numberOf(await this.#rpc.call(method, [account, tagOf(at)], options), method);
+  }
+
+  /**
+   * The least that any server in use counts, or of one server alone what it answers when asked once more: what a single
+   * answer cannot raise.
+   */
+  async leastTransactionCount(account: Address, at: number, options: CallOptions): Promise<number> {
+    const method = "eth_getTransactionCount";
+    const params = [account, tagOf(at)];
+    const answers = (await this.#rpc.callEach?.(method, params, options)) ?? [
+      await this.#rpc.call(method, params, options),
+    ];
+    const counts = answers.map(toldNumber).filter((count) => count !== undefined);
+    if (counts.length === 0) throw bad(method, "no quantity");
+    return Math.min(...counts);
   }
 
   /** What miners are offered at present, wei per gas. */

@@ -108,6 +108,24 @@ export class FailoverRpc implements JsonRpc {
     return await retried(round, { retries, minMs, signal });
   }
 
+  async callEach(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown[]> {
+    this.#watch();
+    const { signal } = options;
+    const healthy = this.#line().filter(({ isHealthy }) => isHealthy);
+    const ask = async (endpoint: Endpoint): Promise<unknown[]> => {
+      try {
+        if (!(await this.#has(endpoint, method, params, signal))) return [];
+        return [await endpoint.call(method, params, signal)];
+      } catch (error) {
+        if (!signal.aborted && isServersFault(error)) this.#failed(endpoint, error);
+        return [];
+      }
+    };
+    const answers = healthy.length > 1 ? (await Promise.all(healthy.map(ask))).flat() : [];
+    signal.throwIfAborted();
+    return answers.length > 0 ? answers : [await this.call(method, params, options)];
+  }
+
   doubt(failure: ChainFailure): boolean {
     if (this.#last !== undefined && this.#endpoints.length > 1) {
       this.#failed(this.#last, new ChainError(failure), DOUBTED_MS);

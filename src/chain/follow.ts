@@ -61,14 +61,14 @@ async function unaccounted(
   job: Job,
   record: IntentRecord,
   line: Line,
-  { head, count, signal }: Look,
+  { head, signal }: Look,
 ): Promise<void> {
   const { account, eth, needed, now } = line.init;
   if (job.unaccounted++ === 0) job.unaccountedSince = now() * 1000;
   const waited = now() * 1000 - job.unaccountedSince;
   if (job.unaccounted < UNACCOUNTED_TURNS || waited < UNACCOUNTED_MS) return;
   const deep = Math.max(0, head.number - needed + 1);
-  const sure = deep === head.number ? count : await eth.transactionCount(account.address, deep, { signal });
+  const sure = await eth.leastTransactionCount(account.address, deep, { signal });
   if (sure <= record.nonce) return;
   await line.finish(job, record, { ok: false, code: "nonce_taken", nonce: record.nonce });
 }

@@ -10,6 +10,8 @@ export interface CallOptions {
 export interface JsonRpc {
   /** The result of one call. Throws `ChainError` or the signal's reason. */
   call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown>;
+  /** As `call`, but what every server in use answers that has the block; at least one. Absent where there is no other. */
+  callEach?(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown[]>;
   /**
    * Says that what was answered last cannot be true. True if another server will be asked instead; absent where there is
    * no other.

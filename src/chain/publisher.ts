@@ -7,7 +7,7 @@ import { follow } from "./follow.ts";
 import { type Intent, MAX_INTENT_ID_CHARS, type Outcome, type SubmitOptions, sameContent } from "./intent.ts";
 import type { Journal } from "./journal.ts";
 import { Line, type MinedCost } from "./line.ts";
-import { reopenFreed } from "./nonces.ts";
+import { checkCount, reopenFreed } from "./nonces.ts";
 import { Alarm, orAborted } from "./wait.ts";
 
 export type { MinedCost } from "./line.ts";
@@ -199,9 +199,11 @@ export class Publisher {
     const head = await eth.newestHeader(options);
     const count = await eth.transactionCount(account.address, "latest", options);
     const look = { head, count, signal };
-    await reopenFreed(this.#line, count);
+    await reopenFreed(this.#line, look);
     for (const job of this.#line.open()) await follow(job, this.#line, look);
-    for (const job of this.#line.waiting()) {
+    const waiting = this.#line.waiting();
+    if (waiting.length > 0) await checkCount(this.#line, look);
+    for (const job of waiting) {
       if (this.#line.signed.size >= MAX_OPEN) break;
       if (job.record === undefined) await admit(job, this.#line, look);
     }

@@ -345,6 +345,46 @@ describe("several servers", () => {
     });
   });
 
+  describe("asked what all of them count", () => {
+    const least = (rpc: FailoverRpc, at = 100) =>
+      new Eth(rpc).leastTransactionCount(ESCROW, at, { signal: never, retries: 0 });
+    const counts = (server: Server, count: number) => {
+      server.answers.eth_getTransactionCount = { kind: "answer", result: hex(count) };
+    };
+
+    it("is told the least, whoever says it", async () => {
+      const rpc = connect();
+      counts(a, 20);
+      counts(b, 5);
+      expect(await least(rpc)).toBe(5);
+      counts(a, 4);
+      expect(await least(rpc)).toBe(4);
+    });
+
+    it("goes by those that answer in shape and have the block", async () => {
+      const rpc = connect();
+      counts(a, 20);
+      b.answers.eth_getTransactionCount = { kind: "answer", result: "many" };
+      expect(await least(rpc)).toBe(20);
+      counts(b, 5);
+      a.head = 102;
+      expect(await least(rpc, 102)).toBe(20);
+      b.fault = { kind: "cut" };
+      expect(await least(rpc)).toBe(20);
+      expect(rpc.status()).toMatchObject([{ healthy: true }, { healthy: false }]);
+    });
+
+    it("asks one that is left, and fails when it does", async () => {
+      const rpc = connect();
+      counts(b, 5);
+      a.fault = { kind: "cut" };
+      await gasPrice(rpc);
+      expect(await least(rpc)).toBe(5);
+      b.fault = { kind: "cut" };
+      expect(await failureOf(least(rpc))).toMatchObject({ code: "rpc_down" });
+    });
+  });
+
   describe("handing in a transaction", () => {
     const send = (rpc: FailoverRpc) => new Eth(rpc).sendRaw("0x01", { signal: never });
 
