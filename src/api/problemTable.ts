@@ -233,7 +233,11 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
     UPGRADE,
   ),
   request_signature_invalid: safe(400, "The request is not signed by the recipient it names", ASK),
-  request_unknown: safe(404, "This node made no such request", "Check the payment hash."),
+  request_unknown: safe(
+    404,
+    "This node made no such request, or forgot it long after it expired unpaid",
+    "Check the payment hash.",
+  ),
   request_conflict: safe(
     409,
     "This Idempotency-Key was used to ask for something else",

@@ -114,7 +114,7 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
   request_field_unknown:
     "the request has a field this node would have to understand and does not; nothing was sent",
   request_signature_invalid: "the request is not signed by the recipient it names; nothing was sent",
-  request_unknown: "this node made no such request",
+  request_unknown: "this node made no such request, or it expired unpaid long ago and is forgotten",
   request_conflict: "this idempotency key was already used to ask for something else",
   request_paid: "the request is paid",
   requests_full: "too many requests are open: wait until some are paid or expire, or cancel some",

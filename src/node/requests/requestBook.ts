@@ -12,6 +12,7 @@ import type { Op } from "../../store/store.ts";
 import { hasApplicationId } from "../channel/paymentIds.ts";
 import { NodeError } from "../error.ts";
 import type { Records } from "../records.ts";
+import { KeptRequests, makerKey } from "./keptRequests.ts";
 import { MAX_OPEN_OF_ONE, OpenOfMakers } from "./openOfMakers.ts";
 import { refundKey, type StoredRefunds } from "./refund.ts";
 import type { RequestPayment } from "./requestInfo.ts";
@@ -19,6 +20,7 @@ import {
   idKeyOf,
   idKeyOfTransfer,
   NAMESPACE,
+  type StoredKey,
   type StoredPayment,
   type StoredRequest,
   storedPaymentOf,
@@ -53,6 +55,14 @@ export interface Judgement {
   readonly refunds: number;
 }
 
+/** A request's idempotency key, hashed, and the content it was given with. */
+export interface RequestName {
+  readonly key: string;
+  readonly content: string;
+}
+
+type Commit = (ops: Op[]) => Promise<void>;
+
 interface BookInit {
   readonly records: Records;
   /** The history's record of a paid request, for the batch that makes it paid. */
@@ -66,6 +76,8 @@ interface BookInit {
 /** Which requests this node made and which payments pay them. A request is paid in the batch that stores its payment. */
 export class RequestBook {
   readonly #init: BookInit;
+  /** What of all this is on disk, until it is forgotten. */
+  readonly kept: KeptRequests;
   readonly #expected = new Map<string, ExpectedPayment>();
   readonly #makers = new OpenOfMakers();
   /** Those that leave the memory in the next round, and whether they were over when that was decided. */
@@ -75,6 +87,7 @@ export class RequestBook {
 
   constructor(init: BookInit) {
     this.#init = init;
+    this.kept = new KeptRequests(init.records);
   }
 
   /** No request was ever made here: nothing that arrives can pay one. */
@@ -85,6 +98,7 @@ export class RequestBook {
   /** Reads the open requests. Before anything is received. */
   async open(stopping: AbortSignal): Promise<void> {
     const { records, now } = this.#init;
+    await this.kept.open();
     for await (const _ of records.list(NAMESPACE.request, { limit: 1 })) this.#any = true;
     const from = timeKey(Math.max(0, Math.floor(now()) - EXPIRY_GRACE_SECONDS), "");
     let page: string[] = [];
@@ -105,30 +119,39 @@ export class RequestBook {
     throw new NodeError({ code: "requests_full", fields: { limit: BigInt(limit) } });
   }
 
-  /** Stores a request durably and expects its payment from then on. */
-  async add(stored: StoredRequest, ops: readonly Op[], commit: (ops: Op[]) => Promise<void>): Promise<void> {
+  /** Stores a request durably, under the hash of an idempotency key too, and expects its payment from then on. */
+  async add(stored: StoredRequest, name: RequestName | undefined, commit: Commit): Promise<void> {
     const { records, now } = this.#init;
     this.assertRoom(stored.maker);
+    const { expiresAt, maker } = stored;
     const idKey = idKeyOf(stored.paymentHash);
+    const listed = timeKey(Math.floor(now() * 1000), idKey);
     this.#any = true;
     this.#expect(idKey, expectedOf(stored, false));
     await commit([
-      ...ops,
+      ...(name === undefined ? [] : [this.#nameOp(name, idKey)]),
       records.putOp(NAMESPACE.request, idKey, stored),
-      records.putOp(NAMESPACE.open, timeKey(stored.expiresAt, idKey), 1),
-      records.putOp(NAMESPACE.byTime, timeKey(Math.floor(now() * 1000), idKey), 1),
+      records.putOp(NAMESPACE.open, timeKey(expiresAt, idKey), 1),
+      records.putOp(NAMESPACE.byTime, listed, 1),
+      ...this.kept.add([
+        [
+          { maker: makerKey(maker), idKey, expiresAt },
+          { listed, named: name?.key },
+        ],
+      ]),
     ]);
   }
 
   /**
-   * Nothing pays the request from this call on; resolves once that is durable, with whether it was. A payment that was
-   * judged before stays one.
+   * Nothing pays the request from this call on; resolves once that is durable. A payment that was judged before stays
+   * one.
    */
-  async cancel(idKey: string, commit: (ops: Op[]) => Promise<void>): Promise<boolean> {
+  async cancel(idKey: string, commit: Commit): Promise<"cancelled" | "paid" | "unknown"> {
     const { records, now } = this.#init;
     const stored = await records.get<StoredRequest>(NAMESPACE.request, idKey);
     const expected = (await this.#load([idKey])).get(idKey);
-    if (stored === undefined || expected === undefined || expected.paid) return false;
+    if (stored === undefined || expected === undefined || expected.forgotten) return "unknown";
+    if (expected.paid) return "paid";
     expected.cancelled = true;
     this.#unexpect(idKey, expected);
     const cancelledAt = stored.cancelledAt ?? Math.floor(now());
@@ -136,7 +159,20 @@ export class RequestBook {
       records.putOp(NAMESPACE.request, idKey, { ...stored, cancelledAt }),
       records.deleteOp(NAMESPACE.open, timeKey(stored.expiresAt, idKey)),
     ]);
-    return true;
+    return "cancelled";
+  }
+
+  /** Nothing pays these any more once this resolves, since they are to be forgotten. Returns all but the paid ones. */
+  async giveUp(idKeys: readonly string[]): Promise<ReadonlySet<string>> {
+    const loaded = await this.#load(idKeys);
+    const unpaid = new Set<string>();
+    for (const [idKey, expected] of loaded) {
+      if (expected.paid) continue;
+      expected.forgotten = true;
+      this.#unexpect(idKey, expected);
+      unpaid.add(idKey);
+    }
+    return unpaid;
   }
 
   /**
@@ -193,6 +229,11 @@ export class RequestBook {
       refunds += wrong.length;
     }
     return { ops, paid, refunds };
+  }
+
+  #nameOp({ key, content }: RequestName, idKey: string): Op {
+    const named: StoredKey = { idKey, content };
+    return this.#init.records.putOp(NAMESPACE.byKey, key, named);
   }
 
   #paidOps(idKey: string, { expiresAt, paymentHash }: ExpectedPayment, payment: RequestPayment): Op[] {
@@ -277,6 +318,7 @@ function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
     expiresAt: stored.expiresAt,
     paid,
     cancelled: stored.cancelledAt !== undefined,
+    forgotten: false,
     maker: stored.maker,
     createdAt: stored.createdAt,
   };

@@ -20,6 +20,12 @@ export const NAMESPACE = {
   byTime: "requestByTime",
   /** By hash of the maker's idempotency key: the payment id and what was asked for. */
   byKey: "requestByKey",
+  /** By maker, expiry and payment id: every request until its time to be forgotten comes, with its other names. */
+  kept: "requestKept",
+  /** By maker: how many of `kept` are its own. */
+  keptCount: "requestKeptCount",
+  /** Up to where requests made before there was `kept` are in it. */
+  indexed: "requestIndexed",
   /** By payment hash: the channel on which a request of somebody else's is paid. */
   intent: "requestIntent",
   /** By channel and nonce: payments of that update that are to be given back. */
@@ -45,6 +51,12 @@ export interface StoredRequest {
   readonly maker?: string;
   /** Unix seconds. */
   readonly cancelledAt?: number;
+}
+
+/** What an idempotency key stands for. */
+export interface StoredKey {
+  readonly idKey: string;
+  readonly content: string;
 }
 
 export interface StoredPayment {

@@ -13,6 +13,7 @@ import {
   idKeyOf,
   NAMESPACE,
   paymentOfStored,
+  type StoredKey,
   type StoredPayment,
   type StoredRequest,
   termsOfStored,
@@ -91,19 +92,19 @@ export class Requests {
     const key = createHash("sha256").update(idempotencyKey).digest("hex");
     return this.#turns.take(key, this.#init.context.stopping, async () => {
       const known = await this.#init.context.records.get<StoredKey>(NAMESPACE.byKey, key);
-      if (known === undefined) return this.#make(options, key);
+      const made = known && (await this.#find(known.idKey));
+      if (known === undefined || made === undefined) return this.#make(options, key);
       if (known.content !== contentOf(options)) throw new NodeError({ code: "request_conflict", fields: {} });
-      return this.#read(known.idKey);
+      return made;
     });
   }
 
   /** A request of ours. Rejects with `request_unknown`. */
   async get(paymentHash: string): Promise<MadeRequest> {
-    const unknown = () => new NodeError({ code: "request_unknown", fields: { paymentHash } });
-    if (!/^0x[0-9a-fA-F]{64}$/.test(paymentHash)) throw unknown();
+    if (!/^0x[0-9a-fA-F]{64}$/.test(paymentHash)) throw unknown(paymentHash);
     const hash = paymentHash.toLowerCase() as Hex;
     const found = await this.#find(idKeyOf(hash));
-    if (found === undefined || found.paymentHash !== hash) throw unknown();
+    if (found === undefined || found.paymentHash !== hash) throw unknown(paymentHash);
     return found;
   }
 
@@ -117,7 +118,8 @@ export class Requests {
     const cancelled = await context.requests.cancel(idKeyOf(hash), (ops) =>
       context.committer.commit(ops, { sync: true }),
     );
-    if (!cancelled) throw new NodeError({ code: "request_paid", fields: { paymentHash: hash } });
+    if (cancelled === "unknown") throw unknown(hash);
+    if (cancelled === "paid") throw new NodeError({ code: "request_paid", fields: { paymentHash: hash } });
     return this.get(hash);
   }
 
@@ -150,8 +152,10 @@ export class Requests {
     const { records } = this.#init.context;
     for await (const { key } of records.list(NAMESPACE.byTime, { after, reverse: true, signal })) {
       if (items.length === limit || read === MAX_READ) return { items, next: last };
-      const request = await this.#read(key.slice(12));
-      if (state === undefined || request.state === state) items.push({ cursor: key, request });
+      const request = await this.#find(key.slice(12)); // forgotten meanwhile: none
+      if (request !== undefined && (state ?? request.state) === request.state) {
+        items.push({ cursor: key, request });
+      }
       read++;
       last = key;
     }
@@ -192,10 +196,8 @@ export class Requests {
     const { context } = this.#init;
     context.requests.assertRoom(options.maker);
     const stored = this.#draw(options);
-    const idKey = idKeyOf(stored.paymentHash);
-    const named: StoredKey = { idKey, content: contentOf(options) };
-    const ops = key === undefined ? [] : [context.records.putOp(NAMESPACE.byKey, key, named)];
-    await context.requests.add(stored, ops, (all) => context.committer.commit(all, { sync: true }));
+    const name = key === undefined ? undefined : { key, content: contentOf(options) };
+    await context.requests.add(stored, name, (ops) => context.committer.commit(ops, { sync: true }));
     return this.#view(stored, undefined);
   }
 
@@ -285,11 +287,6 @@ function stateOf(
   return expired ? "expired" : "open";
 }
 
-interface StoredKey {
-  readonly idKey: string;
-  readonly content: string;
-}
-
 function contentOf({ token, amount, description, expiresIn, label }: MakeRequestOptions): string {
   const content = [token.toLowerCase(), amount?.toString(), description ?? "", expiresIn, label];
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
@@ -319,6 +316,10 @@ function usefulAddresses(addresses: readonly string[]): readonly string[] {
   const isLocal = (address: string) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address);
   const ordered = [...holdable.filter((a) => !isLocal(a)), ...holdable.filter(isLocal)];
   return ordered.slice(0, MAX_REQUEST_ADDRESSES);
+}
+
+function unknown(paymentHash: string): NodeError {
+  return new NodeError({ code: "request_unknown", fields: { paymentHash } });
 }
 
 function invalid(option: string, reason: string): NodeError {

@@ -24,13 +24,15 @@ export interface ExpectedPayment {
   paid: boolean;
   /** Set in the turn in which it is cancelled: nothing that comes later pays it. */
   cancelled: boolean;
+  /** Set in the turn in which it is forgotten: as one that has expired, whatever a clock says later. */
+  forgotten: boolean;
   /** Who made it, see `answererOf`; undefined: the node's own application. */
   readonly maker: string | undefined;
 }
 
 /** Whether nothing can pay it any more, whatever the time. */
-export function isOver({ paid, cancelled }: ExpectedPayment): boolean {
-  return paid || cancelled;
+export function isOver({ paid, cancelled, forgotten }: ExpectedPayment): boolean {
+  return paid || cancelled || forgotten;
 }
 
 /** How late a payment may arrive, seconds: clocks differ, and what was sent in time may have waited for a session. */
@@ -50,6 +52,7 @@ export function judge(
   if (reference === undefined || !timingSafeEqual(reference, expected.secret)) return "wrong_secret";
   if (expected.paid) return "already_paid";
   if (expected.cancelled) return "cancelled";
+  if (expected.forgotten) return "expired";
   if (now !== undefined && now >= expected.expiresAt + EXPIRY_GRACE_SECONDS) return "expired";
   if (expected.amount !== undefined && amount !== expected.amount) return "wrong_amount";
   return undefined;
