@@ -107,6 +107,11 @@ export interface IntentRecord {
   readonly outcome: Outcome | undefined;
 }
 
+/** Whether it is no intent of anybody's: an empty transfer to ourselves from the first, which only uses its nonce. */
+export function isFiller(record: IntentRecord): boolean {
+  return record.attempts[0]?.cancels === true;
+}
+
 export function sameContent(a: Call, b: Call): boolean {
   return a.to === b.to && a.data === b.data && a.value === b.value;
 }

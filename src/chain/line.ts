@@ -2,7 +2,7 @@ import type { Hex } from "../protocol/bytes.ts";
 import { type Account, signTransaction } from "./account.ts";
 import type { Call, Eth, Header } from "./eth.ts";
 import type { FeePolicy, Fees } from "./fees.ts";
-import type { IntentRecord, Outcome } from "./intent.ts";
+import { type IntentRecord, isFiller, type Outcome } from "./intent.ts";
 import { byNonce, byUrgency, Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import { Outbox } from "./outbox.ts";
@@ -135,7 +135,9 @@ export class Line {
 
   /** A signed job is over: on disk, then told. */
   async finish(job: Job, record: IntentRecord, outcome: Outcome): Promise<void> {
-    await this.outbox.finish(record, outcome);
+    const unused = !outcome.ok && outcome.code === "nonce_taken" && isFiller(record);
+    if (!unused || !(await this.outbox.takeBack(record, outcome, 0)))
+      await this.outbox.finish(record, outcome);
     this.end(job, outcome);
   }
 

@@ -11,6 +11,8 @@ interface NoncesRecord {
   /** Ids of intents that are signed and not over. */
   readonly open: readonly string[];
   readonly recent: readonly { readonly id: string; readonly nonce: number }[];
+  /** The last time a nonce was given beyond the next, since others had used those between: what was next, what was given. */
+  readonly jump?: { readonly from: number; readonly to: number } | undefined;
 }
 
 /**
@@ -53,9 +55,11 @@ export class Outbox {
 
   /** Writes an intent whose attempt is about to leave; takes its nonce if it is new. */
   async save(record: IntentRecord): Promise<void> {
-    const { next, open, recent } = this.#nonces;
+    const { next, open, recent, jump } = this.#nonces;
+    const { nonce } = record;
     const nonces = {
-      next: Math.max(next, record.nonce + 1),
+      next: Math.max(next, nonce + 1),
+      jump: nonce > next ? { from: next, to: nonce } : jump,
       open: open.includes(record.id) ? open : [...open, record.id],
       recent: recent.filter(({ id }) => id !== record.id),
     };
@@ -64,16 +68,36 @@ export class Outbox {
 
   /** Writes how an intent ended. */
   async finish(record: IntentRecord, outcome: Outcome): Promise<void> {
-    const { next, open, recent } = this.#nonces;
+    const { next, open, recent, jump } = this.#nonces;
     // A nonce that someone else used must not be fought for again: its content may have been given another.
     const resendable = outcome.ok || outcome.code !== "nonce_taken";
     const entry = resendable ? [{ id: record.id, nonce: record.nonce }] : [];
     const nonces = {
       next,
+      jump,
       open: open.filter((id) => id !== record.id),
       recent: [...recent, ...entry].slice(-MAX_RECENT),
     };
     await this.#write({ ...record, outcome }, nonces);
+  }
+
+  /**
+   * Writes that the newest intent, given a nonce beyond what was next, is over without having used it: the next to be given
+   * is `count` again, or what was next then. False, and nothing written, when it is not the newest or made no such jump.
+   */
+  async takeBack(record: IntentRecord, outcome: Outcome, count: number): Promise<boolean> {
+    const { next, open, recent, jump } = this.#nonces;
+    const { id, nonce } = record;
+    if (!open.includes(id)) return true; // a write that failed took after all
+    if (jump?.to !== nonce || next !== nonce + 1) return false;
+    const nonces = {
+      next: Math.max(jump.from, count),
+      jump: undefined,
+      open: open.filter((other) => other !== id),
+      recent,
+    };
+    await this.#write({ ...record, outcome }, nonces);
+    return true;
   }
 
   /** Finished intents whose nonce the chain, at `count`, no longer counts as used; oldest first. */

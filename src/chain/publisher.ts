@@ -7,7 +7,7 @@ import { follow } from "./follow.ts";
 import { type Intent, MAX_INTENT_ID_CHARS, type Outcome, type SubmitOptions, sameContent } from "./intent.ts";
 import type { Journal } from "./journal.ts";
 import { Line, type MinedCost } from "./line.ts";
-import { checkCount, reopenFreed } from "./nonces.ts";
+import { Nonces } from "./nonces.ts";
 import { Alarm, orAborted } from "./wait.ts";
 
 export type { MinedCost } from "./line.ts";
@@ -59,6 +59,7 @@ const FIRST_LOOK_MS = 100;
 export class Publisher {
   readonly #init: PublisherInit;
   readonly #line: Line;
+  readonly #nonces: Nonces;
   readonly #alarm = new Alarm();
   readonly #stopping = new AbortController();
   readonly #pollMs: number;
@@ -77,6 +78,7 @@ export class Publisher {
     const now = init.now ?? (() => Date.now() / 1000);
     const fees = { ...DEFAULT_FEE_POLICY, ...init.fees };
     this.#line = new Line({ eth, journal, chainId, account, needed, fees, now, onMined });
+    this.#nonces = new Nonces(this.#line);
   }
 
   /** Takes up what was under way, and sends it again. Throws `journal_damaged`. */
@@ -199,10 +201,10 @@ export class Publisher {
     const head = await eth.newestHeader(options);
     const count = await eth.transactionCount(account.address, "latest", options);
     const look = { head, count, signal };
-    await reopenFreed(this.#line, look);
+    await this.#nonces.reclaim(look);
     for (const job of this.#line.open()) await follow(job, this.#line, look);
     const waiting = this.#line.waiting();
-    if (waiting.length > 0) await checkCount(this.#line, look);
+    if (waiting.length === 0 || !(await this.#nonces.isAgreed(look))) return;
     for (const job of waiting) {
       if (this.#line.signed.size >= MAX_OPEN) break;
       if (job.record === undefined) await admit(job, this.#line, look);

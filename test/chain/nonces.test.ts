@@ -225,6 +225,111 @@ describe("the publisher's nonces", () => {
     });
   });
 
+  describe("when the only server inflates every count for a while", () => {
+    let now: number;
+    let publisher: Publisher;
+    const failing = async () => {
+      const asked = world.proxy.count("eth_getTransactionCount");
+      await until(() => {
+        publisher.poke();
+        return world.proxy.count("eth_getTransactionCount") > asked + 4;
+      }, "some turns");
+    };
+    const restart = async () => {
+      publisher = await begin({ now: () => now });
+    };
+
+    beforeEach(async () => {
+      now = Date.now() / 1000;
+      await restart();
+    });
+
+    it.each(["keeps running", "is started again"])(
+      "are filled up to what was signed beyond, by a publisher that %s",
+      async (how) => {
+        world.proxy.rules = [inflated(20)];
+        const paid = await received(async () => {
+          let outcome = submit(publisher, pay("p1", 7n));
+          await until(() => nonces().length === 1, "it is signed");
+          expect(nonces()).toEqual([20]);
+          world.proxy.rules = [];
+          if (how === "is started again") {
+            await publisher.stop();
+            await restart();
+            outcome = submit(publisher, pay("p1", 7n));
+          }
+          await failing();
+          expect(nonces()).toEqual([20]);
+          now += 61;
+          publisher.poke();
+          expect(await outcome).toMatchObject({ ok: true });
+        });
+        expect(paid).toBe(7n);
+        expect(nonces().sort((a, b) => a - b)).toEqual(Array.from({ length: 21 }, (_, i) => i));
+        expect(await submit(publisher, pay("p2"))).toMatchObject({ ok: true });
+        expect(await chainNonce()).toBe(22);
+      },
+    );
+
+    it.each([[[1_000]], [[1_000, 5_000]]])(
+      "bear nothing of worth where nothing could be filled (%j)",
+      async (lies) => {
+        const paid = await received(async () => {
+          const outcome = submit(publisher, pay("p1", 7n));
+          for (const [index, lie] of lies.entries()) {
+            world.proxy.rules = [inflated(lie)];
+            await until(async () => {
+              await failing();
+              now += 61; // what it says now has taken what was signed by what it said before
+              return nonces().length === index + 1;
+            }, "a filler is signed");
+          }
+          expect(nonces()).toEqual(lies);
+          for (const raw of raws()) {
+            expect(Transaction.from(raw)).toMatchObject({ to: wallet.address, data: "0x", value: 0n });
+          }
+          world.proxy.rules = [];
+          await failing();
+          now += 61;
+          publisher.poke();
+          expect(await outcome).toMatchObject({ ok: true });
+        });
+        expect(paid).toBe(7n);
+        expect(nonces()).toEqual([...lies, 0]);
+        expect(publisher.pending()).toEqual([]);
+        await publisher.stop();
+        await restart();
+        expect(await submit(publisher, pay("p2"))).toMatchObject({ ok: true });
+        expect(await chainNonce()).toBe(2);
+      },
+    );
+  });
+
+  it("are not given up twice where a write failed after it took", async () => {
+    let now = Date.now() / 1000;
+    const statuses: PublisherStatus[] = [];
+    const publisher = await begin({ now: () => now, onStatus: (status) => void statuses.push(status) });
+    world.proxy.rules = [inflated(1_000)];
+    const outcome = submit(publisher, pay("p1"));
+    await until(() => nonces().length === 1, "a filler is signed");
+    world.proxy.rules = [];
+    await until(() => statuses.length > 0, "the gap is seen");
+    const write = store.write.bind(store);
+    let torn = 1;
+    store.write = async (ops, options) => {
+      await write(ops, options);
+      if (torn-- > 0) throw new Error("timeout");
+    };
+    await until(() => {
+      now += 30;
+      publisher.poke();
+      return nonces().length === 2;
+    }, "what waited is signed");
+    expect(torn).toBeLessThan(0);
+    expect(await outcome).toMatchObject({ ok: true });
+    expect(nonces()).toEqual([1_000, 0]);
+  });
+
   describe("when the key is used elsewhere, too", () => {
     it.each([1, 2])("follow the account's at first use, over %d servers", async (count) => {
       await payElsewhere(3);
@@ -240,6 +345,44 @@ describe("the publisher's nonces", () => {
       expect(await submit(publisher, pay("p2"))).toMatchObject({ ok: true });
       expect(nonces()).toEqual([0, 3]);
       expect(await chainNonce()).toBe(4);
+    });
+
+    it("show first, for nothing of worth, that many were used by others", async () => {
+      await payElsewhere(70);
+      const publisher = await begin();
+      const paid = await received(async () => {
+        const both = [submit(publisher, pay("p1", 3n)), submit(publisher, pay("p2", 4n))];
+        for (const outcome of both) expect(await outcome).toMatchObject({ ok: true });
+      });
+      expect(paid).toBe(7n);
+      const sent = raws().map((raw) => Transaction.from(raw));
+      expect(sent.map(({ nonce, value }) => [nonce, value])).toEqual([
+        [70, 0n],
+        [71, 3n],
+        [72, 4n],
+      ]);
+    });
+
+    it("are filled where a reorganisation took out what the others had sent", async () => {
+      let now = Date.now() / 1000;
+      const publisher = await begin({ confirmations: 3, now: () => now });
+      await payElsewhere(1);
+      const outcome = submit(publisher, pay("p1"));
+      await until(async () => (await chainNonce()) === 2, "it is mined");
+      await world.proxy.alone(async () => {
+        await world.rpc("anvil_reorg", 2, []);
+        await world.rpc("anvil_dropAllTransactions");
+      });
+      await until(async () => {
+        await world.rpc("evm_mine");
+        publisher.poke();
+        now += 10;
+        return (await chainNonce()) === 2;
+      }, "both nonces are used again");
+      await world.rpc("anvil_mine", "0x3");
+      publisher.poke();
+      expect(await outcome).toMatchObject({ ok: true });
+      expect(nonces()).toEqual([1, 0]);
     });
 
     it("follow the account's on a journal that is older than it", async () => {
