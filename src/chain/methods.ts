@@ -2,7 +2,12 @@ import { numberOf } from "./endpoint.ts";
 import { failureOf } from "./error.ts";
 
 /** Calls whose verdict must not rest on an older state than the caller has seen. */
-const BOUND_TO_HEAD: readonly string[] = ["eth_call", "eth_estimateGas", "eth_getTransactionCount"];
+const BOUND_TO_HEAD: readonly string[] = [
+  "eth_call",
+  "eth_estimateGas",
+  "eth_getBalance",
+  "eth_getTransactionCount",
+];
 
 /**
  * The block a server must have before it is asked, or undefined when any will do. `seen`: the newest head a caller was

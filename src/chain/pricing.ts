@@ -30,7 +30,7 @@ export class Pricing {
     this.#now = now;
   }
 
-  /** The first offer, lowered to what the account can pay beside its open transactions, if that still gets it mined. */
+  /** The first offer, lowered to what the account can pay beside its unmined transactions, if that still gets it mined. */
   async first(
     call: Call,
     gasLimit: bigint,
@@ -43,8 +43,9 @@ export class Pricing {
     const market = await this.#market(head, signal);
     const fees = firstFees(this.#policy, market, ceilingAt(this.#policy, this.#remaining(nonce, head, jobs)));
     let spare = (await this.#eth.balance(this.#account, { signal, retries: 0 })) - call.value;
-    for (const { record } of signed) {
-      if (record !== undefined) spare -= record.value + record.gasLimit * record.attempts.at(-1)!.maxFee;
+    for (const { record, mined } of signed) {
+      if (record !== undefined && !mined)
+        spare -= record.value + record.gasLimit * record.attempts.at(-1)!.maxFee;
     }
     if (spare >= gasLimit * fees.maxFee) return fees;
     const maxFee = spare > 0n ? spare / gasLimit : 0n;

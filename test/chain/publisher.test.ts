@@ -193,6 +193,18 @@ describe("the publisher", () => {
     expect(sentFees()[0]).toBeLessThan(2_300_000_000n);
   });
 
+  it("takes what a mined deposit moved out of the account off its balance once", async () => {
+    const publisher = await begin({ confirmations: 3 });
+    const deposit = submit(publisher, depositIntent("d1", (ETHER * 6n) / 10n));
+    await until(() => deposit.stages().includes("mined"), "it is mined");
+    const paid = submit(publisher, payIntent("p1"));
+    await until(() => paid.stages().includes("mined"), "the next is mined before the first is confirmed");
+    await mine();
+    await mine();
+    expect(await paid.outcome).toMatchObject({ ok: true });
+    expect(await deposit.outcome).toMatchObject({ ok: true });
+  });
+
   it("refuses an intent that comes after its deadline", async () => {
     const publisher = await begin();
     const time = await world.chain.time();
