@@ -1,4 +1,4 @@
-import type { Call, Receipt } from "./eth.ts";
+import type { Call, Header, Receipt } from "./eth.ts";
 import type { IntentRecord } from "./intent.ts";
 import type { Job } from "./job.ts";
 import type { Line, Look } from "./line.ts";
@@ -17,8 +17,14 @@ const UNACCOUNTED_MS = 60_000;
 /** Follows one signed job for a turn: settles what is confirmed, raises or hands in again what is not mined. */
 export async function follow(job: Job, line: Line, look: Look): Promise<void> {
   const record = job.record!;
-  const { eth, now } = line.init;
+  const { eth, needed, now } = line.init;
   if (record.nonce < look.count) {
+    // Asked for again once it may be confirmed; a reorganisation that took it out shows in the count, or then.
+    const known = job.receipt;
+    if (known !== undefined && confirmationsOf(known, look.head) < needed) {
+      tellMined(job, known, line, look);
+      return;
+    }
     const receipt = await receiptOf(record, eth, look.signal);
     if (receipt !== undefined) await settle(job, record, receipt, line, look);
     else await unaccounted(job, record, line, look);
@@ -26,7 +32,7 @@ export async function follow(job: Job, line: Line, look: Look): Promise<void> {
   }
   job.unaccounted = 0;
   if (job.mined) {
-    job.mined = false;
+    job.receipt = undefined;
     job.sentAt = 0;
     job.wait("reorganised");
   }
@@ -34,21 +40,31 @@ export async function follow(job: Job, line: Line, look: Look): Promise<void> {
   if (now() * 1000 - job.sentAt >= RESEND_MS) await line.send(job, look.signal);
 }
 
+function confirmationsOf({ blockNumber }: Receipt, head: Header): number {
+  return Math.max(1, head.number - blockNumber + 1);
+}
+
+function tellMined(job: Job, receipt: Receipt, line: Line, { head }: Look): void {
+  const confirmations = confirmationsOf(receipt, head);
+  const { needed } = line.init;
+  job.say({ stage: "mined", hash: receipt.transactionHash, confirmations, needed });
+}
+
 async function settle(
   job: Job,
   record: IntentRecord,
   receipt: Receipt,
   line: Line,
-  { head, signal }: Look,
+  look: Look,
 ): Promise<void> {
-  job.mined = true;
+  job.receipt = receipt;
   job.unaccounted = 0;
   const { account, eth, needed, onMined } = line.init;
-  const confirmations = Math.max(1, head.number - receipt.blockNumber + 1);
+  const confirmations = confirmationsOf(receipt, look.head);
   const hash = receipt.transactionHash;
-  job.say({ stage: "mined", hash, confirmations, needed });
+  tellMined(job, receipt, line, look);
   if (confirmations < needed) return;
-  const outcome = await outcomeOf(record, receipt, account.address, eth, signal);
+  const outcome = await outcomeOf(record, receipt, account.address, eth, look.signal);
   const { gasUsed } = receipt;
   const amount = gasUsed * receipt.effectiveGasPrice;
   await onMined?.({ hash, intent: record.id, gasUsed, amount, done: outcome.ok });
@@ -64,6 +80,7 @@ async function unaccounted(
   { head, signal }: Look,
 ): Promise<void> {
   const { account, eth, needed, now } = line.init;
+  job.receipt = undefined;
   if (job.unaccounted++ === 0) job.unaccountedSince = now() * 1000;
   const waited = now() * 1000 - job.unaccountedSince;
   if (job.unaccounted < UNACCOUNTED_TURNS || waited < UNACCOUNTED_MS) return;

@@ -1,3 +1,4 @@
+import type { Receipt } from "./eth.ts";
 import type { Intent, IntentRecord, Outcome, Progress, WaitReason } from "./intent.ts";
 
 /** An intent under way in this process: waiting for a nonce, or signed and followed until it is over. */
@@ -15,7 +16,8 @@ export class Job {
   sentAt = 0;
   /** The pool would take it only at a higher fee. */
   outbid = false;
-  mined = false;
+  /** Of whichever attempt was last seen in a block; undefined: none is known to be in one. */
+  receipt: Receipt | undefined;
   /** Asked in the turn in which it is signed for the first time; false: it is not, and over. */
   mayLeave: (() => boolean) | undefined;
   /** Turns in a row in which the nonce was used and no attempt had a receipt. */
@@ -26,6 +28,10 @@ export class Job {
   constructor(intent: Intent, order: number) {
     this.intent = intent;
     this.order = order;
+  }
+
+  get mined(): boolean {
+    return this.receipt !== undefined;
   }
 
   /** Adds a listener until the returned function is called; it hears where the job stands at once. */

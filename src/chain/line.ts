@@ -9,6 +9,12 @@ import { Outbox } from "./outbox.ts";
 import { Pricing } from "./pricing.ts";
 import { send } from "./send.ts";
 
+/** Signed and unmined at once: geth keeps 16 of an account whatever happens. */
+export const MAX_OPEN = 16;
+
+/** Signed and unconfirmed at once: the names of all are written with each. */
+const MAX_UNCONFIRMED = 256;
+
 export interface LineInit {
   readonly eth: Eth;
   readonly journal: Journal;
@@ -48,7 +54,7 @@ export class Line {
   readonly outbox: Outbox;
   readonly pricing: Pricing;
   readonly jobs = new Map<string, Job>();
-  /** Those of the jobs that have a record; at most `MAX_OPEN` and what a reorganisation freed. */
+  /** Those of the jobs that have a record. */
   readonly signed = new Set<Job>();
   /** Something was handed in since this was last set to false. */
   sentNow = false;
@@ -85,6 +91,12 @@ export class Line {
   /** The signed, by nonce. */
   open(): Job[] {
     return [...this.signed].sort(byNonce);
+  }
+
+  /** Whether one more may be signed. */
+  get hasRoom(): boolean {
+    const unmined = [...this.signed].filter(({ mined }) => !mined).length;
+    return unmined < MAX_OPEN && this.signed.size < MAX_UNCONFIRMED;
   }
 
   /** Those without a nonce, the most urgent first. */

@@ -10,7 +10,7 @@ import { Line, type MinedCost } from "./line.ts";
 import { Nonces } from "./nonces.ts";
 import { Alarm, orAborted } from "./wait.ts";
 
-export type { MinedCost } from "./line.ts";
+export { MAX_OPEN, type MinedCost } from "./line.ts";
 
 export interface PublisherInit {
   readonly eth: Eth;
@@ -39,9 +39,6 @@ export type PublisherStatus =
   | { readonly kind: "recovered" }
   /** Not the chain: a journal that cannot be written (disk full), an account that does not sign. Tried again. */
   | { readonly kind: "stalled"; readonly error: unknown };
-
-/** Signed and unmined at once: geth keeps 16 of an account whatever happens. */
-export const MAX_OPEN = 16;
 
 /** Intents waiting for a nonce: every channel of a large node may want to act at once. */
 const MAX_JOBS = 100_000;
@@ -206,7 +203,7 @@ export class Publisher {
     const waiting = this.#line.waiting();
     if (waiting.length === 0 || !(await this.#nonces.isAgreed(look))) return;
     for (const job of waiting) {
-      if (this.#line.signed.size >= MAX_OPEN) break;
+      if (!this.#line.hasRoom) break;
       if (job.record === undefined) await admit(job, this.#line, look);
     }
   }

@@ -254,6 +254,19 @@ describe("the publisher", () => {
     expect(await chainNonce()).toBe(21);
   });
 
+  it("goes on with the next as soon as others are mined, long before they are confirmed", async () => {
+    const publisher = await begin({ confirmations: 100 });
+    const many = Array.from({ length: 3 * MAX_OPEN }, (_, i) => submit(publisher, payIntent(`p${i}`)));
+    await until(() => many.every(({ stages }) => stages().includes("mined")), "all are mined");
+    const asked = world.proxy.count("eth_getTransactionReceipt");
+    await mine();
+    const told = () => many.filter(({ progress }) => Object(progress.at(-1)).confirmations > 1).length;
+    await until(() => told() === many.length, "all are told to be deeper");
+    expect(world.proxy.count("eth_getTransactionReceipt")).toBe(asked);
+    await world.rpc("anvil_mine", "0x64");
+    for (const { outcome } of many) expect(await outcome).toMatchObject({ ok: true });
+  });
+
   describe("dying and coming back", () => {
     it("sends after a restart what was journalled and not sent", async () => {
       const one = await begin();
