@@ -175,6 +175,7 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       integrity,
       escrowBlock,
       begin: (ids) => parts.backup.begin(ids),
+      freeze: (reason) => spending.freeze(reason),
     });
     const gasWallet = new GasWallet(context, channels);
     const checksClock = options.staleAfter !== "never";

@@ -14,8 +14,10 @@ import {
   signerOf,
 } from "../protocol/index.ts";
 import type { Integrity } from "../store/database.ts";
+import { StoreError } from "../store/storeError.ts";
 import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
+import { rebuildPaymentIndex } from "./paymentIndex.ts";
 import type { Payouts } from "./payouts/payouts.ts";
 
 interface RecoveryInit {
@@ -28,6 +30,8 @@ interface RecoveryInit {
   readonly escrowBlock: number;
   /** Awaited with the channels whose peers have yet to show what they hold. */
   readonly begin: (ids: Iterable<ChannelId>) => Promise<void>;
+  /** Awaited where a payment id might pay twice. */
+  readonly freeze: (reason: string) => Promise<void>;
 }
 
 type PayoutEvent = Extract<EscrowEvent, { kind: "payoutCredited" | "payoutWithdrawn" }>;
@@ -38,7 +42,7 @@ const LOOK_MS = 250;
 /**
  * What a node does whose database may have lost something it had promised. Channels whose record is gone are found
  * on chain, and what their refused payouts left at the escrow; peers are met only when every withdrawal or close it may have signed and forgotten has lapsed; then they
- * show what they hold, and when all have, the loss is settled.
+ * show what they hold, and when all have, the loss is settled. Before, payment ids are made to pay once again.
  */
 export class Recovery {
   readonly #init: RecoveryInit;
@@ -59,6 +63,7 @@ export class Recovery {
       code: "database_lost_data",
       message: `${lossText(integrity.details)}; peers are met once what it may have signed has lapsed, up to an hour`,
     });
+    await this.#indexPayments(signal);
     if (this.#missing.size === 0) await integrity.settle();
     else {
       await this.#outwaitSignatures(signal);
@@ -66,6 +71,27 @@ export class Recovery {
       for (const id of [...this.#missing]) if (!unsettled.has(id)) this.established(id);
     }
     await this.#renumber();
+  }
+
+  /** Before anything can be paid: of what the index has lost an old id would pay again. */
+  async #indexPayments(signal: AbortSignal): Promise<void> {
+    const { context, integrity, freeze } = this.#init;
+    const { store, committer, log } = context;
+    const lost = await rebuildPaymentIndex({ store, committer, losses: integrity.epoch }, { signal }).then(
+      (index) => {
+        if (index !== undefined) log.info(index, "the index of payment ids was made anew");
+        return index?.lost ?? [];
+      },
+      (error: unknown) => {
+        if (!(error instanceof StoreError) || error.code !== "record_damaged") throw error;
+        return [
+          `${error.message}, and without it the index of payment ids cannot be made anew: repair the database`,
+        ];
+      },
+    );
+    if (lost.length === 0) return;
+    await freeze(`payment ids were lost: ${lost.join("; ")}`);
+    context.emit("warning", { code: "payment_ids_lost", message: `${lost.join("; ")}; spending is frozen` });
   }
 
   /** Nothing is signed any more on a settled channel, and its peer may never come again. */

@@ -8,6 +8,7 @@ import { KEYSPACE } from "../store/keys.ts";
 import { openDatabase } from "../store/levelDatabase.ts";
 import { StoreError } from "../store/storeError.ts";
 import { FREEZE_RECORD, type Frozen } from "./limits/freeze.ts";
+import { type RebuiltIndex, rebuildPaymentIndex } from "./paymentIndex.ts";
 import { Records } from "./records.ts";
 
 export interface RepairOptions {
@@ -15,6 +16,8 @@ export interface RepairOptions {
   readonly directory: string;
   /** Told where the copy goes before it is made. */
   readonly onCopy?: (path: string, bytes: bigint) => void;
+  /** Told now and then how many updates were read for the index of payment ids. */
+  readonly onIndex?: (updates: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -25,16 +28,24 @@ export interface RepairReport {
   readonly copy: string | undefined;
   /** The database counts as one that lost data, of this repair or of an earlier day. */
   readonly lost: boolean;
+  /** The index by which a payment id pays once, made anew; undefined where nothing was wrong. */
+  readonly index: RebuiltIndex | undefined;
 }
 
 /**
  * Makes a damaged database one that opens, after copying it: carries over what can be read, puts aside what cannot,
  * and marks it as one that lost data, so that its node signs nothing before its peers have shown what they hold.
- * Spending is frozen, since limits and tokens may be among what is gone.
+ * Spending is frozen, since limits and tokens may be among what is gone. The index of payment ids is made anew from the
+ * payments that are left.
  *
  * Throws `StoreError`: `database_locked`, `database_newer`, `database_foreign`, also where nothing is, `disk_full`.
  */
-export async function repairDatabase({ directory, onCopy, signal }: RepairOptions): Promise<RepairReport> {
+export async function repairDatabase({
+  directory,
+  onCopy,
+  onIndex,
+  signal,
+}: RepairOptions): Promise<RepairReport> {
   const path = resolve(directory);
   const copy = await copied(path, onCopy, signal);
   const database = await openDatabase(path, {
@@ -43,10 +54,14 @@ export async function repairDatabase({ directory, onCopy, signal }: RepairOption
     ...(signal && { signal }),
   });
   try {
-    const { details, lost } = database.integrity;
-    if (details.length > 0) await freeze(new Records(database.store, database.committer));
-    else await rm(copy, { recursive: true, force: true });
-    return { details, lost, copy: details.length > 0 ? copy : undefined };
+    const { details, lost, epoch: losses } = database.integrity;
+    if (details.length === 0) {
+      await rm(copy, { recursive: true, force: true });
+      return { details, lost, copy: undefined, index: undefined };
+    }
+    await freeze(new Records(database.store, database.committer));
+    const index = await rebuildPaymentIndex({ ...database, losses }, { signal, onProgress: onIndex });
+    return { details, lost, copy, index };
   } finally {
     await database.close();
   }

@@ -2,6 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { KEYSPACE, prefixRange } from "../../src/store/keys.ts";
+import { openLevelStore } from "../../src/store/levelStore.ts";
 import { FUNDS, openWorld, TOKENS, type World } from "../node/support/world.ts";
 import { Operator } from "./support/operator.ts";
 
@@ -43,6 +45,14 @@ async function breakManifest(level: string): Promise<void> {
   const name = (await readdir(level)).find((one) => one.startsWith("MANIFEST"))!;
   const bytes = await readFile(join(level, name));
   await writeFile(join(level, name), bytes.fill(0xaa, 20, 40));
+}
+
+/** What the disk lost of which ids have paid. */
+async function loseIds(level: string): Promise<void> {
+  const store = await openLevelStore(level);
+  const ids = store.range(prefixRange(Uint8Array.of(KEYSPACE.payment)));
+  for await (const [key] of ids) await store.write([{ type: "del", key }], { sync: true });
+  await store.close();
 }
 
 describe("a node of which only the words are left", () => {
@@ -113,7 +123,9 @@ describe("a node of which only the words are left", () => {
     const text = (await alice.run("recovery")).out;
     expect(text).toMatch(/complete +yes/);
     await bob.stop();
-    await breakManifest(join(bob.dir, "data", "database", "level"));
+    const level = join(bob.dir, "data", "database", "level");
+    await loseIds(level);
+    await breakManifest(level);
     await expect(bob.start()).rejects.toThrow(/database_damaged|restore.*repair/s);
     const asked = await bob.run("repair");
     expect([asked.code, asked.err]).toEqual([
@@ -122,6 +134,7 @@ describe("a node of which only the words are left", () => {
     ]);
     const repaired = await bob.run("repair", "--yes");
     expect(repaired.out).toContain("MANIFEST");
+    expect(repaired.out).toContain("1 that were missing are known again");
     expect(repaired.code).toBe(0);
     const again = await bob.run("repair", "--yes", "--json");
     expect(again.json).toMatchObject({ repaired: false, lost: true });

@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createNode } from "../../src/node/index.ts";
+import { createNode, type Receipt } from "../../src/node/index.ts";
 import { repairDatabase } from "../../src/node/repair.ts";
-import { type Address, channelIdToBytes, ZERO_ADDRESS } from "../../src/protocol/index.ts";
-import { journalPrefix, updateKey } from "../../src/store/keys.ts";
+import { type Address, type ChannelId, channelIdToBytes, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { channelKey, journalPrefix, paymentKey, updateKey } from "../../src/store/keys.ts";
 import { openLevelStore } from "../../src/store/levelStore.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
@@ -122,4 +122,128 @@ describe("a repair", () => {
     expect(node.spending.frozen).toBeUndefined();
     await node.stop();
   }, 60_000);
+});
+
+describe("the index of payment ids", () => {
+  const IDS = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte));
+
+  /** A node that paid 1, 2 and 3 to bob under ids, stopped. */
+  async function paid() {
+    const alice = await world.node();
+    const { channelId } = await openFunded(alice, bob, DEPOSIT);
+    const receipts: Receipt[] = [];
+    for (const [at, id] of IDS.entries()) {
+      receipts.push(await alice.node.pay({ channelId, amount: BigInt(at + 1), id }));
+    }
+    await alice.node.stop();
+    const bytes = channelIdToBytes(channelId);
+    const side = alice.node.account < bob.node.account ? 0 : 1;
+    const entries = IDS.map((id) => paymentKey(id, bytes));
+    const updates = receipts.map(({ nonce }) => updateKey(bytes, side, nonce));
+    return { alice, channelId, receipts, entries, updates };
+  }
+
+  async function remove({ options }: TestNode, keys: readonly Uint8Array[]): Promise<void> {
+    const store = await openLevelStore(join(options.directory, "level"));
+    await store.write(
+      keys.map((key) => ({ type: "del", key })),
+      { sync: true },
+    );
+    await store.close();
+  }
+
+  /** Started again, and met by bob. */
+  async function met(alice: TestNode, channelId: ChannelId) {
+    alice.warnings.length = 0;
+    const node = await alice.restart();
+    await expect.poll(() => alice.warnings).toContain("database_lost_data");
+    await world.pass(3_700);
+    await expect.poll(() => node.addresses.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    await node.connect(bob.node.addresses[0]!);
+    await node.ready(channelId);
+    return node;
+  }
+
+  it("is made anew by a repair from the payments that are left: an old id is the same payment", async () => {
+    const { alice, channelId, receipts, entries } = await paid();
+    await remove(alice, entries.slice(0, 1));
+    await spoil(alice, entries[1]!);
+    const { index, details } = await repaired(alice);
+    expect(details).toEqual(["1 other records are damaged"]);
+    expect(index).toEqual({ rebuilt: 2, lost: [] });
+    const node = await met(alice, channelId);
+    await node.spending.unfreeze();
+    for (const [at, id] of IDS.entries()) {
+      expect(await node.pay({ channelId, amount: BigInt(at + 1), id })).toEqual(receipts[at]);
+    }
+    const other = node.pay({ channelId, amount: 9n, id: IDS[0]! });
+    await expect(other).rejects.toMatchObject({ code: "payment_conflict" });
+    expect((await bob.node.channel(channelId)).received).toBe(6n);
+    await node.stop();
+  }, 60_000);
+
+  it("says of which channels payments are gone, and with them their ids", async () => {
+    const { alice, channelId, receipts, entries, updates } = await paid();
+    await spoil(alice, updates[1]!);
+    await remove(alice, entries);
+    const { index } = await repaired(alice);
+    expect(index).toEqual({ rebuilt: 2, lost: [expect.stringContaining(`${channelId} (1 of 3)`)] });
+    const node = await met(alice, channelId);
+    await node.spending.unfreeze();
+    for (const at of [0, 2]) {
+      expect(await node.pay({ channelId, amount: BigInt(at + 1), id: IDS[at]! })).toEqual(receipts[at]);
+    }
+    // What the report said: this one is not known any more.
+    expect((await node.pay({ channelId, amount: 2n, id: IDS[1]! })).nonce).toBe(4n);
+    await node.stop();
+  }, 60_000);
+
+  it("says which channels' records are gone, whose ids come back with what the peer returns", async () => {
+    const { alice, channelId, receipts, entries } = await paid();
+    await remove(alice, [channelKey(channelIdToBytes(channelId)), ...entries]);
+    const { index } = await repaired(alice);
+    expect(index).toEqual({
+      rebuilt: 0,
+      lost: [expect.stringMatching(new RegExp(`records.*${channelId}$`))],
+    });
+    const node = await met(alice, channelId);
+    await node.spending.unfreeze();
+    await expect.poll(async () => (await node.channel(channelId)).sent).toBe(6n);
+    expect(await node.pay({ channelId, amount: 1n, id: IDS[0]! })).toEqual(receipts[0]);
+    await node.stop();
+  }, 60_000);
+
+  it("is made anew by a start that finds the loss itself: an old id is the same payment", async () => {
+    const { alice, channelId, receipts, entries } = await paid();
+    await remove(alice, entries);
+    await rm(join(alice.options.directory, "mark"));
+    const node = await met(alice, channelId);
+    expect(node.spending.frozen).toBeUndefined();
+    expect(await node.pay({ channelId, amount: 1n, id: IDS[0]! })).toEqual(receipts[0]);
+    await node.stop();
+  }, 60_000);
+
+  it("freezes spending where a start finds ids lost: once where they are gone, until a repair where they cannot be read", async () => {
+    const { alice, channelId, entries, updates } = await paid();
+    const lost = async () => {
+      alice.warnings.length = 0;
+      const node = await alice.restart();
+      await expect.poll(() => alice.warnings, { timeout: 10_000 }).toContain("payment_ids_lost");
+      expect(node.spending.frozen?.reason).toContain("payment ids were lost");
+      await node.spending.unfreeze();
+      await node.stop();
+    };
+    await remove(alice, [updates[0]!, entries[0]!]);
+    await rm(join(alice.options.directory, "mark"));
+    await lost();
+    await (await met(alice, channelId)).stop();
+    expect(alice.warnings).not.toContain("payment_ids_lost");
+    await spoil(alice, updates[2]!);
+    await rm(join(alice.options.directory, "mark"));
+    await lost();
+    await lost();
+    expect((await repaired(alice)).index?.lost).toEqual([expect.stringContaining("(2 of 3)")]);
+    await (await met(alice, channelId)).stop();
+    expect(alice.warnings).not.toContain("payment_ids_lost");
+  }, 90_000);
 });

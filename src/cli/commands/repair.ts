@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { RebuiltIndex } from "../../node/paymentIndex.ts";
 import { DATABASE } from "../config/nodeOptions.ts";
 import type { Run } from "../run.ts";
 import type { Shell } from "../shell.ts";
@@ -31,10 +32,11 @@ async function repair(shell: Shell): Promise<void> {
   await shell.confirm(`Repair ${directory}?`);
   const waiting = shell.wait("repairing …");
   const { repairDatabase } = await import("../../node/repair.ts");
-  const { details, copy, lost } = await repairDatabase({
+  const { details, copy, lost, index } = await repairDatabase({
     directory,
     signal: shell.signal,
     onCopy: (path, bytes) => waiting.say(`copying ${bytes / 1_000_000n} MB to ${path} …`),
+    onIndex: (updates) => waiting.say(`reading which payment ids paid, ${updates} updates …`),
   });
   waiting.stop();
   if (copy === undefined) {
@@ -46,10 +48,11 @@ async function repair(shell: Shell): Promise<void> {
     return;
   }
   shell.result(
-    { repaired: true, details, copy, lost },
+    { repaired: true, details, copy, lost, paymentIds: index },
     [
       "What was wrong:",
       ...details.map((detail) => `  ${detail}`),
+      ...indexLines(index),
       "",
       shell.list([["as it was found", copy]]),
       "Keep that until everything is settled.",
@@ -59,4 +62,11 @@ async function repair(shell: Shell): Promise<void> {
       "`rivulet token list`, then `rivulet unfreeze`.",
     ].join("\n"),
   );
+}
+
+/** Whether a key of an earlier payment still pays only once. */
+function indexLines(index: RebuiltIndex | undefined): string[] {
+  if (index === undefined || (index.rebuilt === 0 && index.lost.length === 0)) return [];
+  const rebuilt = `  ${index.rebuilt} that were missing are known again, and pay only once`;
+  return ["", "Idempotency-Keys of earlier payments:", rebuilt, ...index.lost.map((text) => `  ${text}`)];
 }
