@@ -119,8 +119,8 @@ const NODE: Readonly<Record<Exclude<NodeErrorCode, ApiErrorCode>, Meaning>> = {
   destination_refused: safe(400, "Nothing is sent there", "Nothing was sent. Give another address."),
   wallet_insufficient: safe(
     409,
-    "The account does not hold that much with the gas for it",
-    "Nothing was sent. Send less, or withdraw or close channels first.",
+    "The account does not hold that much beside what transactions under way will take",
+    "Nothing was sent. Send less, wait for what is under way, or withdraw or close channels first.",
   ),
   gas_reserve_needed: safe(
     409,

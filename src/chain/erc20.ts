@@ -16,6 +16,8 @@ const ABI = new Interface([
   "function name() view returns (string)",
 ]);
 
+const TRANSFER = ABI.getFunction("transfer")!.selector;
+
 /** Longest symbol and name kept, in characters: they are shown to people, and a stranger chose them. */
 export const MAX_SYMBOL_CHARS = 32;
 export const MAX_NAME_CHARS = 64;
@@ -140,4 +142,10 @@ function stringOf(field: "symbol" | "name", answer: Hex): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a `transfer` moves, base units; undefined for any other call. */
+export function transferredBy({ data }: Pick<Call, "data">): bigint | undefined {
+  if (!data.startsWith(TRANSFER)) return undefined;
+  return ABI.decodeFunctionData("transfer", data)[1] as bigint;
 }

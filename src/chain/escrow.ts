@@ -249,3 +249,14 @@ export interface ProofEvidence {
   readonly endorsement: Uint8Array;
   readonly locks: readonly Lock[];
 }
+
+/** What a `deposit` pulls from whoever calls it, base units; undefined for any other call. */
+export function depositedBy({
+  data,
+}: Pick<Call, "data">): { readonly token: Address; readonly amount: bigint } | undefined {
+  if (!data.startsWith(DEPOSIT)) return undefined;
+  const { channel, amount } = escrowInterface.decodeFunctionData("deposit", data);
+  return { token: channel.token.toLowerCase() as Address, amount };
+}
+
+const DEPOSIT = escrowInterface.getFunction("deposit").selector;

@@ -159,6 +159,11 @@ export class Publisher {
     return [...this.#line.jobs.keys()];
   }
 
+  /** The intents whose calls have not happened yet, as far as was seen. */
+  unmined(): Intent[] {
+    return [...this.#line.jobs.values()].filter(({ mined }) => !mined).map(({ intent }) => intent);
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     let reconciled = false;
     while (!signal.aborted) {

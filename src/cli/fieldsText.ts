@@ -13,7 +13,7 @@ const AMOUNTS: Readonly<Record<string, readonly string[]>> = {
   amount_invalid: ["amount"],
   budget_exceeded: ["limit", "spent", "amount"],
   limit_exceeded: ["limit", "spent", "amount"],
-  wallet_insufficient: ["have", "need"],
+  wallet_insufficient: ["have", "need", "reserved"],
   gas_reserve_needed: ["left", "needed"],
   withdrawal_exceeds_balance: ["available", "total"],
   withdrawal_below_current: ["current", "total"],

@@ -184,6 +184,11 @@ export class ChainSync {
     return this.#init.publisher.pending();
   }
 
+  /** Transactions whose calls have not happened yet, as far as was seen; an earlier process's included. */
+  unmined(): readonly Intent[] {
+    return this.#init.publisher.unmined();
+  }
+
   /** Wei that the transactions under way may still take from the account. */
   get owed(): bigint {
     return this.#init.publisher.owed;

@@ -11,6 +11,7 @@ import type { NodeEvents } from "./events.ts";
 import type { History } from "./history/history.ts";
 import type { Records } from "./records.ts";
 import type { Judgement, RequestBook } from "./requests/requestBook.ts";
+import type { Reservations } from "./reservations.ts";
 
 /** What every part of the node works with. Made once by `createNode`, never changed. */
 export interface NodeContext {
@@ -30,6 +31,8 @@ export interface NodeContext {
   /** A batch that decided about payments is written: what follows from it may be done. */
   readonly judged: (channelId: ChannelId, judgement: Judgement) => void;
   readonly chain: ChainSync;
+  /** What of the account's money is promised to what is being done. */
+  readonly reservations: Reservations;
   readonly escrow: Escrow;
   readonly chainId: bigint;
   /** Owns deposits and pays gas. */

@@ -37,6 +37,7 @@ import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { createRequests } from "./requests/createRequests.ts";
 import { RequestBook } from "./requests/requestBook.ts";
+import { Reservations } from "./reservations.ts";
 import { Sender } from "./sends/sender.ts";
 import { SendPlanner } from "./sends/sendPlan.ts";
 import { Upkeep } from "./upkeep.ts";
@@ -141,6 +142,7 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       }),
       judged: (id, judgement) => parts.requests.onJudged(id, judgement),
       chain,
+      reservations: new Reservations({ chain, escrow, account: account.address }),
       escrow,
       chainId: options.chainId,
       account: account.address,

@@ -79,7 +79,7 @@ export class Depositor {
   }
 
   async #deposit(mailbox: ChannelMailbox, amount: bigint, options: DepositOptions): Promise<bigint> {
-    const { chain } = this.#context;
+    const { chain, reservations } = this.#context;
     const { channelId, state } = mailbox;
     const reading = await chain.read(channelId, state.terms.channel, options.signal);
     const { newestNumber: seen, newest } = reading;
@@ -92,9 +92,16 @@ export class Depositor {
     const joins = chain.pending().includes(id) || (await chain.knows(id));
     if (!joins) await this.#checkBinding(state.terms.channel, options.signal);
     if (!joins) options.assertAllowed?.(ownMoney(mailbox.state, before) + coming + amount);
-    const share = joins ? NO_SHARE : await this.#share(mailbox, amount, { ...options, name });
-    const isOver = joins ? () => {} : this.#allowances.note(id);
-    const submitted = this.#submit(mailbox, { id, amount }, share, options).finally(isOver);
+    const { token } = state.terms.channel;
+    const release = joins ? () => {} : await reservations.take(id, token, amount, options.signal);
+    let submitted: Promise<Outcome>;
+    try {
+      const share = joins ? NO_SHARE : await this.#share(mailbox, amount, { ...options, name });
+      const isOver = joins ? () => {} : this.#allowances.note(id);
+      submitted = this.#submit(mailbox, { id, amount }, share, options).finally(isOver);
+    } finally {
+      release();
+    }
     submitted.catch(() => {}); // nobody may be waiting any more when the node stops
     const outcome = await orAborted(submitted, options.signal);
     if (!outcome.ok) throw transactionFailed("deposit", outcome);

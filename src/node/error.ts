@@ -29,7 +29,13 @@ export interface NodeFailureFields extends RequestRefusalFields {
   /** Money would be lost there, or go nowhere. */
   destination_refused: { to: string; reason: string };
   /** Base units of `token`. */
-  wallet_insufficient: { token: string; have: bigint; need: bigint };
+  wallet_insufficient: {
+    token: string;
+    /** Base units, what is `reserved` for transactions under way not counted. */
+    have: bigint;
+    need: bigint;
+    reserved: bigint;
+  };
   /** Wei that would be left in the account, and what disputes of the channels with money of ours could need. */
   gas_reserve_needed: { left: bigint; needed: bigint; channels: bigint };
   send_uncertain: { name: string };
@@ -87,7 +93,8 @@ const EXPLANATIONS: Partial<Record<NodeErrorCode, string>> = {
     "the other side does not sign the withdrawal; the amount counts as withdrawn until the deadline, then it is back",
   transaction_failed: "the transaction had no effect",
   destination_refused: "nothing is sent there",
-  wallet_insufficient: "the account does not hold that much with the gas for it; nothing was sent",
+  wallet_insufficient:
+    "the account does not hold that much beside what transactions under way will take; nothing was sent",
   gas_reserve_needed: "the account would be left with too little gas for disputes; nothing was sent",
   send_uncertain:
     "the database lost data after this was asked for: it may have been sent; look at the account's transactions, and ask under a new name if not",

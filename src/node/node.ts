@@ -171,7 +171,8 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
 
   /**
    * Opens a channel with the node at a multiaddr, or with a connected signer. Resolves once it can pay: two
-   * transactions at most (approval, deposit) and the configured confirmations.
+   * transactions at most (approval, deposit) and the configured confirmations. Rejects with `wallet_insufficient` before
+   * the peer is asked when the account does not hold the deposit beside what is under way.
    */
   async openChannel(options: OpenOptions & { readonly peer: string }): Promise<ChannelInfo> {
     const session = await this.#session(options.peer, options.signal);
@@ -192,7 +193,10 @@ export class RivuletNode extends EventEmitter<NodeEvents> {
     return infoOf(mailbox.state, mailbox.session !== undefined);
   }
 
-  /** Adds `amount` to our deposit; resolves once the other side counts it. */
+  /**
+   * Adds `amount` to our deposit; resolves once the other side counts it. Rejects with `wallet_insufficient`, before any
+   * transaction, when the account does not hold it beside what is under way.
+   */
   async deposit(channelId: ChannelId, amount: bigint, options: DepositOptions = {}): Promise<void> {
     const mailbox = await this.#parts.channels.load(channelId);
     const { peer, state } = mailbox;

@@ -26,7 +26,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { Depositor } from "./depositor.ts";
 import { NodeError } from "./error.ts";
-import { OPENING_DEPOSIT } from "./intentNames.ts";
+import { depositIntent, OPENING_DEPOSIT } from "./intentNames.ts";
 import { DEFAULT_CHALLENGE_PERIODS, DEFAULT_PENDING_PER_PEER, type OpenPolicy } from "./options.ts";
 import { MAX_PENDING, Pending } from "./pending.ts";
 import { Pledges, pledgeOp } from "./pledges.ts";
@@ -119,17 +119,20 @@ export class Opener {
     const channelId = this.#idOf(channel);
     const refused = checkChannel(channel);
     if (refused !== undefined) throw new NodeError(refused);
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]);
-    const answer = this.#ask(session, channelId, channel, options, patience);
-    onProgress({ step: "proposed", channelId });
+    const deposit = depositIntent(channelId, OPENING_DEPOSIT);
+    const release = await this.#context.reservations.take(deposit, channel.token, options.deposit, signal);
     this.#opening.add(channelId);
     try {
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_PATIENCE_MS)]);
+      const answer = this.#ask(session, channelId, channel, options, patience);
+      onProgress({ step: "proposed", channelId });
       const { mailbox, theirs } = await answer;
       onProgress({ step: "accepted", channelId });
       await options.onAgreed?.(channelId);
-      await this.#finish(mailbox, theirs, options);
+      await this.#finish(mailbox, theirs, options, release);
       return mailbox;
     } finally {
+      release();
       this.#opening.delete(channelId);
     }
   }
@@ -144,12 +147,19 @@ export class Opener {
     }
   }
 
-  async #finish(mailbox: ChannelMailbox, theirs: bigint, options: FinishOptions): Promise<void> {
+  /** `onDeposited`: once the deposit is over, whatever came of it. */
+  async #finish(
+    mailbox: ChannelMailbox,
+    theirs: bigint,
+    options: FinishOptions,
+    onDeposited = () => {},
+  ): Promise<void> {
     const { channelId } = mailbox;
     const { side } = mailbox.state;
     const onProgress = unfailing(options.onProgress);
     const signal = AbortSignal.any([this.#context.stopping, ...(options.signal ? [options.signal] : [])]);
-    await this.depositor.deposit(mailbox, options.deposit, { signal, onProgress, name: OPENING_DEPOSIT });
+    const deposit = { signal, onProgress, name: OPENING_DEPOSIT };
+    await this.depositor.deposit(mailbox, options.deposit, deposit).finally(onDeposited);
     onProgress({ step: "crediting", channelId });
     await mailbox.until(
       ({ terms }) =>

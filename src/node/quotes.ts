@@ -59,7 +59,7 @@ export interface Quote {
   readonly gasPriceCeiling: bigint;
   /** Wei: gas at the price. */
   readonly cost: bigint;
-  /** The account holds the deposit, and can pay for the gas limits beside it. */
+  /** The account holds the deposit beside what is under way, and can pay for the gas limits with it. */
   readonly affordable: boolean;
   /** What the account lacks for it: wei, and base units of the token. */
   readonly missing: { readonly native: bigint; readonly token: bigint };
@@ -105,15 +105,15 @@ export class Quotes {
   async quote(order: QuoteOrder, signal: AbortSignal): Promise<Quote> {
     const { transactions: planned, token, amount } = await this.#plan(order, signal);
     const transactions = planned.map(({ name, gas }) => ({ name, gas }));
-    const { chain, account } = this.#context;
+    const { chain, reservations } = this.#context;
     const market = await chain.market(signal);
     const { priority } = firstFees(chain.fees, market, chain.fees.ceiling);
     const gasPrice = market.baseFee + priority;
     const gas = transactions.reduce((sum, one) => sum + one.gas, 0n);
     const limits = planned.reduce((sum, one) => sum + (one.limit ?? gasLimitFor(one.gas, one.spare)), 0n);
     const isNative = token === ZERO_ADDRESS;
-    const coins = await chain.eth.balance(account, { signal });
-    const tokens = isNative || amount === 0n ? 0n : await this.#holds(token, signal);
+    const { free: coins } = await reservations.free(ZERO_ADDRESS, signal);
+    const tokens = isNative || amount === 0n ? 0n : (await reservations.free(token, signal)).free;
     const missing = {
       native: lack(coins, limits * gasPrice + (isNative ? amount : 0n)),
       token: isNative ? 0n : lack(tokens, amount),
@@ -222,11 +222,6 @@ export class Quotes {
       if (failureOf(error)?.code !== "rpc_error") throw error;
       return measured;
     }
-  }
-
-  async #holds(token: Address, signal: AbortSignal): Promise<bigint> {
-    const { chain, account } = this.#context;
-    return await new Erc20(token, chain.eth).balanceOf(account, { signal });
   }
 }
 

@@ -121,7 +121,15 @@ function depositorOn(chain: FakeChain): Depositor {
   const escrow = { address: ESCROW, deposit, checkChannelId: async () => {} };
   const stopping = new AbortController().signal;
   const ports = { crypto: {} };
-  return new Depositor({ chain, escrow, ports, account: CHANNEL.participant0, stopping } as never);
+  const reservations = { take: async () => () => {} };
+  return new Depositor({
+    chain,
+    reservations,
+    escrow,
+    ports,
+    account: CHANNEL.participant0,
+    stopping,
+  } as never);
 }
 
 const mailboxOf = (n: number, token: Address) =>

@@ -2,13 +2,14 @@ import { Erc20 } from "../../chain/erc20.ts";
 import type { Call } from "../../chain/eth.ts";
 import { ceilingAt, firstFees } from "../../chain/fees.ts";
 import { simulate } from "../../chain/simulate.ts";
-import { type Address, ZERO_ADDRESS } from "../../protocol/index.ts";
+import { ZERO_ADDRESS } from "../../protocol/index.ts";
 import type { ChannelInfo } from "../channelInfo.ts";
 import type { Channels } from "../channels.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError, transactionFailed } from "../error.ts";
 import { disputeCost } from "../gasWallet.ts";
 import { fetchCall, fetchFailed, type PayoutOrder } from "../payouts/payoutOrder.ts";
+import { type FreeMoney, insufficient } from "../reservations.ts";
 import { type SendOrder, transferCall } from "./sendOrder.ts";
 
 /** What an order comes to. */
@@ -36,12 +37,25 @@ export class SendPlanner {
   }
 
   /**
-   * Throws `destination_refused`, `wallet_insufficient`, `gas_reserve_needed`, `transaction_failed` where it would
-   * revert, or `ChainError`.
+   * What sending would take, `intent` being the name under which it may have reserved that already. Throws
+   * `destination_refused`, `wallet_insufficient`, `gas_reserve_needed`, `transaction_failed` where it would revert, or
+   * `ChainError`.
    */
-  async plan(order: SendOrder, signal: AbortSignal): Promise<SendPlan> {
+  async plan(order: SendOrder, signal: AbortSignal, intent?: string): Promise<SendPlan> {
     this.#refuseDestination(order);
-    return order.token === ZERO_ADDRESS ? this.#native(order, signal) : this.#token(order, signal);
+    const isNative = order.token === ZERO_ADDRESS;
+    return isNative ? this.#native(order, signal, intent) : this.#token(order, signal, intent);
+  }
+
+  /**
+   * Reserves what a send is to take before its turn comes, until the returned function is called; of "all" that is known
+   * only then. Throws `destination_refused` and `wallet_insufficient`.
+   */
+  async reserve(order: SendOrder, signal: AbortSignal, intent: string): Promise<() => void> {
+    this.#refuseDestination(order);
+    const { token, amount } = order;
+    if (amount === "all") return () => {};
+    return this.#context.reservations.take(intent, token, amount, signal);
   }
 
   /**
@@ -64,8 +78,8 @@ export class SendPlanner {
     const reserve = force === true ? NO_RESERVE : await this.#reserve(signal);
     // Fetched into the account, native coin makes up for its gas.
     const coming = token === ZERO_ADDRESS && to === account ? amount : 0n;
-    if (coins < cost) throw insufficient(ZERO_ADDRESS, coins, cost);
-    this.#checkCoins(coins + coming, cost, reserve);
+    if (coins.free < cost) throw insufficient(ZERO_ADDRESS, coins, cost);
+    this.#checkCoins({ ...coins, free: coins.free + coming }, cost, reserve);
     return { amount, gas, gasLimit };
   }
 
@@ -92,27 +106,35 @@ export class SendPlanner {
     }
   }
 
-  async #native({ to, amount, force }: SendOrder, signal: AbortSignal): Promise<SendPlan> {
-    const coins = await this.#coins(signal);
+  async #native(
+    { to, amount, force }: SendOrder,
+    signal: AbortSignal,
+    intent: string | undefined,
+  ): Promise<SendPlan> {
+    const coins = await this.#coins(signal, intent);
     const given = amount === "all" ? 1n : amount;
-    if (coins < given) throw insufficient(ZERO_ADDRESS, coins, given);
+    if (coins.free < given) throw insufficient(ZERO_ADDRESS, coins, given);
     const { cost, ...limits } = await this.#gas(
       transferCall(to, ZERO_ADDRESS, given, this.#context.chain.eth),
       signal,
     );
     const reserve = force === true ? NO_RESERVE : await this.#reserve(signal);
-    const value = amount === "all" ? coins - cost - reserve.needed : amount;
+    const value = amount === "all" ? coins.free - cost - reserve.needed : amount;
     if (value <= 0n) throw insufficient(ZERO_ADDRESS, coins, cost + reserve.needed + 1n);
     this.#checkCoins(coins, value + cost, reserve);
     return { amount: value, ...limits };
   }
 
-  async #token({ to, token, amount, force }: SendOrder, signal: AbortSignal): Promise<SendPlan> {
-    const { chain, account } = this.#context;
+  async #token(
+    { to, token, amount, force }: SendOrder,
+    signal: AbortSignal,
+    intent: string | undefined,
+  ): Promise<SendPlan> {
+    const { chain, account, reservations } = this.#context;
     const contract = new Erc20(token, chain.eth);
-    const holds = await contract.balanceOf(account, { signal });
-    const value = amount === "all" ? holds : amount;
-    if (value === 0n || holds < value) throw insufficient(token, holds, value === 0n ? 1n : value);
+    const money = await reservations.free(token, signal, intent);
+    const value = amount === "all" ? money.free : amount;
+    if (value === 0n || money.free < value) throw insufficient(token, money, value === 0n ? 1n : value);
     const call = transferCall(to, token, value, chain.eth);
     const { cost, ...limits } = await this.#gas(call, signal);
     if (await contract.refusesTransfer(account, call, { signal })) {
@@ -122,25 +144,23 @@ export class SendPlanner {
       });
     }
     this.#checkCoins(
-      await this.#coins(signal),
+      await this.#coins(signal, intent),
       cost,
       force === true ? NO_RESERVE : await this.#reserve(signal),
     );
     return { amount: value, ...limits };
   }
 
-  #checkCoins(coins: bigint, need: bigint, { needed, channels }: Reserve): void {
-    if (coins < need) throw insufficient(ZERO_ADDRESS, coins, need);
-    const left = coins - need;
+  #checkCoins(coins: FreeMoney, need: bigint, { needed, channels }: Reserve): void {
+    if (coins.free < need) throw insufficient(ZERO_ADDRESS, coins, need);
+    const left = coins.free - need;
     if (left < needed)
       throw new NodeError({ code: "gas_reserve_needed", fields: { left, needed, channels } });
   }
 
   /** What nothing under way will take. */
-  async #coins(signal: AbortSignal): Promise<bigint> {
-    const { chain, account } = this.#context;
-    const free = (await chain.eth.balance(account, { signal })) - chain.owed;
-    return free > 0n ? free : 0n;
+  #coins(signal: AbortSignal, intent?: string): Promise<FreeMoney> {
+    return this.#context.reservations.free(ZERO_ADDRESS, signal, intent);
   }
 
   async #gas(call: Call, signal: AbortSignal): Promise<Gas> {
@@ -179,8 +199,4 @@ const NO_RESERVE: Reserve = { needed: 0n, channels: 0n };
 function hasOurMoney({ phase, deposits, withdrawn, sent, received }: ChannelInfo): boolean {
   if (phase === "settled") return false;
   return deposits[0] - withdrawn[0] + received - sent > 0n;
-}
-
-function insufficient(token: Address, have: bigint, need: bigint): NodeError {
-  return new NodeError({ code: "wallet_insufficient", fields: { token, have, need } });
 }

@@ -56,16 +56,26 @@ export class Sender {
   async send(order: SendOrder, options: SendOptions): Promise<Sent> {
     const { name = randomBytes(16).toString("hex"), signal, onProgress } = options;
     const { records } = this.#init.context;
-    const leave = await this.#turn(options);
+    const reserved: (() => void)[] = [];
     let sending: Sending;
+    let over: Promise<Outcome>;
     try {
-      const stored = await records.get<StoredSend>(SENDS, name);
-      sending = (await this.#joined(name, stored, order)) ?? (await this.#begin(name, order, options));
-    } catch (error) {
-      leave();
-      throw error;
+      // What cannot be paid is refused before it waits. What was asked for before may be signed.
+      if ((await records.get(SENDS, name)) === undefined)
+        reserved.push(await this.#init.planner.reserve(order, signal, intentOf(name)));
+      const leave = await this.#turn(options);
+      try {
+        const stored = await records.get<StoredSend>(SENDS, name);
+        sending =
+          (await this.#joined(name, stored, order)) ?? (await this.#begin(name, order, options, reserved));
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      over = this.#submit(name, sending, onProgress, leave);
+    } finally {
+      for (const release of reserved) release();
     }
-    const over = this.#submit(name, sending, onProgress, leave);
     over.catch(() => {}); // nobody may be waiting any more when the node stops
     const outcome = await orAborted(over, signal);
     if (!outcome.ok) throw transactionFailed("send", outcome);
@@ -105,12 +115,19 @@ export class Sender {
     throw new NodeError({ code: "send_uncertain", fields: { name } });
   }
 
-  async #begin(name: string, order: SendOrder, { signal, admit }: SendOptions): Promise<Sending> {
-    const { amount } = await this.#init.planner.plan(order, signal);
-    const held = await admit?.(amount);
+  async #begin(
+    name: string,
+    order: SendOrder,
+    { signal, admit }: SendOptions,
+    reserved: (() => void)[],
+  ): Promise<Sending> {
+    const { planner, context } = this.#init;
     const { to, token, amount: asked } = order;
+    const { amount } = await planner.plan(order, signal, intentOf(name));
+    reserved.push(await context.reservations.take(intentOf(name), token, amount, signal));
+    const held = await admit?.(amount);
     const stored = { to, token, asked: `${asked}`, amount: `${amount}`, losses: this.#init.losses() };
-    await this.#init.context.records.put(SENDS, name, stored, { sync: true });
+    await context.records.put(SENDS, name, stored, { sync: true });
     return { stored, held };
   }
 
