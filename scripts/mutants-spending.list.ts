@@ -261,7 +261,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "send-past-the-brake",
-    file: "node/sends/submitHeld.ts",
+    file: "node/sends/namedTransaction.ts",
     find: "held?.assertStillAllowed();",
     replace: "",
   },

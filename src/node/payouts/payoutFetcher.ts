@@ -1,13 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { Outcome, Progress } from "../../chain/intent.ts";
-import { orAborted } from "../../chain/wait.ts";
+import type { Progress } from "../../chain/intent.ts";
 import type { Address } from "../../protocol/index.ts";
 import type { NodeContext } from "../context.ts";
-import { NodeError } from "../error.ts";
 import type { Admitted } from "../limits/held.ts";
 import type { PayoutProgress } from "../progress.ts";
+import { confirmed, type NamedTransaction, submitNamed, takeUp } from "../sends/namedTransaction.ts";
 import type { SendPlan, SendPlanner } from "../sends/sendPlan.ts";
-import { submitHeld } from "../sends/submitHeld.ts";
 import { type FetchedPayout, fetchCall, fetchFailed, type PayoutOrder, payoutIntent } from "./payoutOrder.ts";
 import type { Payouts } from "./payouts.ts";
 
@@ -62,60 +60,28 @@ export class PayoutFetcher {
    */
   async fetch(order: PayoutOrder, options: FetchOptions): Promise<FetchedPayout> {
     const { name = randomBytes(16).toString("hex"), signal, onProgress } = options;
-    const { records } = this.#init.context;
-    const stored = await records.get<StoredFetch>(FETCHES, name);
-    const fetching = (await this.#joined(name, stored, order)) ?? (await this.#begin(name, order, options));
-    const over = this.#submit(name, order, fetching.held, onProgress);
-    over.catch(() => {}); // nobody may be waiting any more when the node stops
-    const outcome = await orAborted(over, signal);
-    if (!outcome.ok) throw fetchFailed(order, outcome);
-    return { amount: BigInt(fetching.stored.amount), transaction: outcome.hash };
-  }
-
-  async #joined(
-    name: string,
-    stored: StoredFetch | undefined,
-    { token, to }: PayoutOrder,
-  ): Promise<Fetching | undefined> {
-    if (stored === undefined) return undefined;
-    if (stored.token !== token || stored.to !== to) {
-      const reason = "it stands for another payout";
-      throw new NodeError({ code: "option_invalid", fields: { option: "name", reason } });
-    }
-    const { chain } = this.#init.context;
-    const isSigned = chain.pending().includes(payoutIntent(name)) || (await this.knows(name));
-    return isSigned ? { stored } : undefined;
-  }
-
-  async #begin(name: string, order: PayoutOrder, { signal, admit }: FetchOptions): Promise<Fetching> {
-    const { context } = this.#init;
-    const { amount } = await this.plan(order, signal);
-    const { token, to } = order;
-    const held = to === context.account ? undefined : await admit?.(amount);
-    const stored = { token, to, amount: `${amount}` };
-    await context.records.put(FETCHES, name, stored, { sync: true });
-    return { stored, held };
-  }
-
-  #submit(
-    name: string,
-    order: PayoutOrder,
-    held: Admitted | undefined,
-    onProgress: FetchOptions["onProgress"],
-  ): Promise<Outcome> {
     const { context, payouts } = this.#init;
-    const { chain, stopping, account, escrow } = context;
-    const call = fetchCall(order, account, escrow);
+    const { stored, held } = await takeUp(context, this.#named(name, order, options));
+    const call = fetchCall(order, context.account, context.escrow);
     const told = (progress: Progress) => onProgress({ step: "withdrawPayout", progress });
-    const options = { signal: stopping, onProgress: told };
-    return submitHeld(chain, { id: payoutIntent(name), ...call }, held, options).finally(() =>
-      payouts.ask(order.token),
-    );
+    const over = submitNamed(context, { id: payoutIntent(name), ...call }, held, told);
+    const asked = over.finally(() => payouts.ask(order.token));
+    return confirmed(asked, stored, signal, (outcome) => fetchFailed(order, outcome));
   }
-}
 
-interface Fetching {
-  readonly stored: StoredFetch;
-  /** What it counts for; undefined where it was counted before, or needs not be. */
-  readonly held?: Admitted | undefined;
+  #named(name: string, order: PayoutOrder, { signal, admit }: FetchOptions): NamedTransaction<StoredFetch> {
+    const { token, to } = order;
+    return {
+      name,
+      namespace: FETCHES,
+      intent: payoutIntent(name),
+      kind: "payout",
+      isSame: (stored) => stored.token === token && stored.to === to,
+      admit: async () => {
+        const { amount } = await this.plan(order, signal);
+        const held = to === this.#init.context.account ? undefined : await admit?.(amount);
+        return { stored: { token, to, amount: `${amount}` }, held };
+      },
+    };
+  }
 }

@@ -5,9 +5,9 @@ import type { NodeContext } from "../context.ts";
 import { NodeError, transactionFailed } from "../error.ts";
 import type { Admitted } from "../limits/held.ts";
 import type { SendProgress } from "../progress.ts";
+import { type Begun, confirmed, type NamedTransaction, submitNamed, takeUp } from "./namedTransaction.ts";
 import { intentOf, SENDS, type SendOrder, type Sent, type StoredSend, transferCall } from "./sendOrder.ts";
 import type { SendPlan, SendPlanner } from "./sendPlan.ts";
-import { submitHeld } from "./submitHeld.ts";
 
 export interface SendOptions {
   readonly signal: AbortSignal;
@@ -55,19 +55,17 @@ export class Sender {
    */
   async send(order: SendOrder, options: SendOptions): Promise<Sent> {
     const { name = randomBytes(16).toString("hex"), signal, onProgress } = options;
-    const { records } = this.#init.context;
+    const { context, planner } = this.#init;
     const reserved: (() => void)[] = [];
-    let sending: Sending;
+    let sending: Begun<StoredSend>;
     let over: Promise<Outcome>;
     try {
       // What cannot be paid is refused before it waits. What was asked for before may be signed.
-      if ((await records.get(SENDS, name)) === undefined)
-        reserved.push(await this.#init.planner.reserve(order, signal, intentOf(name)));
+      if ((await context.records.get(SENDS, name)) === undefined)
+        reserved.push(await planner.reserve(order, signal, intentOf(name)));
       const leave = await this.#turn(options);
       try {
-        const stored = await records.get<StoredSend>(SENDS, name);
-        sending =
-          (await this.#joined(name, stored, order)) ?? (await this.#begin(name, order, options, reserved));
+        sending = await takeUp(context, this.#named(name, order, options, reserved));
       } catch (error) {
         leave();
         throw error;
@@ -76,10 +74,7 @@ export class Sender {
     } finally {
       for (const release of reserved) release();
     }
-    over.catch(() => {}); // nobody may be waiting any more when the node stops
-    const outcome = await orAborted(over, signal);
-    if (!outcome.ok) throw transactionFailed("send", outcome);
-    return { amount: BigInt(sending.stored.amount), transaction: outcome.hash };
+    return confirmed(over, sending.stored, signal, (outcome) => transactionFailed("send", outcome));
   }
 
   /** Resolves when what was sent before is mined or over; the returned function lets the next one begin. */
@@ -98,59 +93,45 @@ export class Sender {
     return resolve;
   }
 
-  /** What was signed under this name before; undefined if nothing was. */
-  async #joined(
-    name: string,
-    stored: StoredSend | undefined,
-    order: SendOrder,
-  ): Promise<Sending | undefined> {
-    if (stored === undefined) return undefined;
-    const { chain } = this.#init.context;
-    if (stored.to !== order.to || stored.token !== order.token || stored.asked !== String(order.amount)) {
-      const reason = "it stands for another send";
-      throw new NodeError({ code: "option_invalid", fields: { option: "name", reason } });
-    }
-    if (chain.pending().includes(intentOf(name)) || (await this.knows(name))) return { stored };
-    if (stored.losses === this.#init.losses()) return undefined;
-    throw new NodeError({ code: "send_uncertain", fields: { name } });
-  }
-
-  async #begin(
+  #named(
     name: string,
     order: SendOrder,
     { signal, admit }: SendOptions,
     reserved: (() => void)[],
-  ): Promise<Sending> {
-    const { planner, context } = this.#init;
+  ): NamedTransaction<StoredSend> {
+    const { planner, context, losses } = this.#init;
     const { to, token, amount: asked } = order;
-    const { amount } = await planner.plan(order, signal, intentOf(name));
-    reserved.push(await context.reservations.take(intentOf(name), token, amount, signal));
-    const held = await admit?.(amount);
-    const stored = { to, token, asked: `${asked}`, amount: `${amount}`, losses: this.#init.losses() };
-    await context.records.put(SENDS, name, stored, { sync: true });
-    return { stored, held };
+    const intent = intentOf(name);
+    return {
+      name,
+      namespace: SENDS,
+      intent,
+      kind: "send",
+      isSame: (stored) => stored.to === to && stored.token === token && stored.asked === `${asked}`,
+      assertUnsigned: (stored) => {
+        if (stored.losses !== losses()) throw new NodeError({ code: "send_uncertain", fields: { name } });
+      },
+      admit: async () => {
+        const { amount } = await planner.plan(order, signal, intent);
+        reserved.push(await context.reservations.take(intent, token, amount, signal));
+        const held = await admit?.(amount);
+        return { stored: { to, token, asked: `${asked}`, amount: `${amount}`, losses: losses() }, held };
+      },
+    };
   }
 
   #submit(
     name: string,
-    { stored, held }: Sending,
+    { stored, held }: Begun<StoredSend>,
     onProgress: SendOptions["onProgress"],
     leave: () => void,
   ): Promise<Outcome> {
-    const { chain, stopping } = this.#init.context;
-    const { to, token, amount } = stored;
-    const call = transferCall(to, token, BigInt(amount), chain.eth);
+    const { context } = this.#init;
+    const call = transferCall(stored.to, stored.token, BigInt(stored.amount), context.chain.eth);
     const told = (progress: Progress) => {
       if (progress.stage === "mined" || progress.stage === "confirmed") leave();
       onProgress({ step: "send", progress });
     };
-    const options = { signal: stopping, onProgress: told };
-    return submitHeld(chain, { id: intentOf(name), ...call }, held, options).finally(leave);
+    return submitNamed(context, { id: intentOf(name), ...call }, held, told).finally(leave);
   }
-}
-
-interface Sending {
-  readonly stored: StoredSend;
-  /** What it counts for; undefined where it was counted before. */
-  readonly held?: Admitted | undefined;
 }
