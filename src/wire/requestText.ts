@@ -49,8 +49,3 @@ export function requestBytesOf(text: string): { readonly bytes: Uint8Array; read
 export function requestUri(request: string): string {
   return `${SCHEME}${request}`;
 }
-
-/** The URI in upper case, which a QR code packs into half the room: its alphanumeric mode has no lower case. */
-export function requestQrText(request: string): string {
-  return requestUri(request).toUpperCase();
-}

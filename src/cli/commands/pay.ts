@@ -116,6 +116,7 @@ export function registerRequest(program: Command, run: Run): void {
             ...(options.label !== undefined && { label: options.label }),
           },
         });
+        // Upper case is what a QR code packs into half the room: its alphanumeric mode has no lower case.
         if (!shell.json && process.stdout.isTTY) shell.note(renderUnicodeCompact(made.uri.toUpperCase()));
         if (options.wait !== true) return shell.result(made, `${made.request}\n\n${made.uri}`);
         if (!shell.json) process.stdout.write(`${made.request}\n`);
