@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { parseDestination } from "../destination.ts";
 import { usage } from "../exitCodes.ts";
 import { endText, type OperationOptions, operate, operation, quoteFor, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
@@ -27,14 +28,7 @@ export function registerSend(program: Command, run: Run): void {
     .addHelpText("after", EXAMPLE)
     .action(
       run(async (shell, text: string, options: SendOptions) => {
-        const { checksummed, parseAddress } = await import("../../chain/checksum.ts");
-        const to = parseAddress(options.to);
-        if (to === undefined) {
-          throw usage(
-            `"${options.to}" is no address, or a digit or a letter of it is mistyped`,
-            "Copy it whole.",
-          );
-        }
+        const { to, shown: place } = await parseDestination(options.to);
         const [client, tokens] = [await shell.client(), await shell.tokens()];
         const { amount, token } = await amountOf(shell, text);
         shell.token = token;
@@ -43,7 +37,7 @@ export function registerSend(program: Command, run: Run): void {
         const known = amount === "all" ? (await quoteFor(shell, order, options))?.amount : amount;
         const shown =
           known === undefined ? (await tokens.unit(token)).symbol : await tokens.show(known, token);
-        const what = `Send ${amount === "all" ? `everything, now ${shown},` : shown} to ${checksummed(to)}`;
+        const what = `Send ${amount === "all" ? `everything, now ${shown},` : shown} to ${place}`;
         const done = await operate(
           shell,
           what,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { usage } from "../exitCodes.ts";
+import { parseDestination } from "../destination.ts";
 import { endText, type OperationOptions, operate, operation, stepText } from "../operation.ts";
 import type { Run } from "../run.ts";
 
@@ -28,24 +28,17 @@ export function registerWithdrawPayout(program: Command, run: Run): void {
     .addHelpText("after", EXAMPLE)
     .action(
       run(async (shell, text: string, options: WithdrawPayoutOptions) => {
-        const { checksummed, parseAddress } = await import("../../chain/checksum.ts");
-        const to = options.to === undefined ? undefined : parseAddress(options.to);
-        if (options.to !== undefined && to === undefined) {
-          throw usage(
-            `"${options.to}" is no address, or a digit or a letter of it is mistyped`,
-            "Copy it whole.",
-          );
-        }
+        const elsewhere = options.to === undefined ? undefined : await parseDestination(options.to);
         const [client, tokens] = [await shell.client(), await shell.tokens()];
         const { token, symbol } = await tokens.find(text);
         const { payouts } = await client.status();
         const waiting = payouts.find((payout) => payout.token === token)?.amount;
-        const body = { token, force: options.force === true, ...(to !== undefined && { to }) };
+        const body = { token, force: options.force === true, ...(elsewhere && { to: elsewhere.to }) };
         const amount =
           waiting === undefined ? `what the escrow keeps in ${symbol}` : await tokens.show(waiting, token);
         const done = await operate(
           shell,
-          `Fetch ${amount} from the escrow to ${to === undefined ? "the account" : checksummed(to)}`,
+          `Fetch ${amount} from the escrow to ${elsewhere?.shown ?? "the account"}`,
           { kind: "withdrawPayout", ...body },
           (idempotencyKey) => client.withdrawPayout({ body, idempotencyKey }),
           options,
