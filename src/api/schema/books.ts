@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { Address, Amount, Label } from "./common.ts";
+import { Address, Amount } from "./common.ts";
+import { PaymentFilter } from "./payment.ts";
 
 /** The accounts of one token, signed decimal strings: debit positive. Their sum is zero. */
 export const TrialBalance = z
@@ -18,11 +19,4 @@ export const TrialBalance = z
   .meta({ id: "TrialBalance" });
 export type TrialBalance = z.infer<typeof TrialBalance>;
 
-export const StatementQuery = z.object({
-  format: z.enum(["json", "csv"]).default("json"),
-  from: z.coerce.number().int().nonnegative().optional(),
-  to: z.coerce.number().int().nonnegative().optional(),
-  peer: Address.optional(),
-  token: Address.optional(),
-  label: Label.optional(),
-});
+export const StatementQuery = PaymentFilter.extend({ format: z.enum(["json", "csv"]).default("json") });

@@ -51,14 +51,19 @@ export const Payment = z
   .meta({ id: "Payment" });
 export type Payment = z.infer<typeof Payment>;
 
-export const PaymentsQuery = PageQuery.extend({
-  direction: Direction.optional(),
-  channelId: ChannelId.optional(),
+/** Of lists and statements; `from` and `to` are Unix seconds, from the first to before the second. */
+export const PaymentFilter = z.object({
   peer: Address.optional(),
   token: Address.optional(),
   label: Label.optional(),
   from: z.coerce.number().int().nonnegative().optional(),
   to: z.coerce.number().int().nonnegative().optional(),
+});
+
+export const PaymentsQuery = PageQuery.extend({
+  direction: Direction.optional(),
+  channelId: ChannelId.optional(),
+  ...PaymentFilter.shape,
 });
 
 const To = { label: Label.optional(), reference: Bytes32.optional() };

@@ -1,4 +1,5 @@
 import { type ChannelId, channelIdFromBytes, type Phase, type Side, viewOf } from "../../protocol/index.ts";
+import type { IndexedRun } from "./paymentIndex.ts";
 
 /** What others than channels append, as JSON. A number in a record is the position here, behind the two others. */
 const TOLD_TYPES = ["dispute", "request", "operation", "approval", "decision", "peer", "warning"] as const;
@@ -18,14 +19,8 @@ const HEAD_BYTES = 7;
 const UTF8 = new TextEncoder();
 
 /** Updates `from` to `to` of the direction in which `payer` pays have become final. Their payments are read when told. */
-export interface PaymentRecord {
+export interface PaymentRecord extends IndexedRun {
   readonly type: "payment";
-  /** Unix milliseconds. */
-  readonly time: number;
-  readonly channelId: ChannelId;
-  readonly payer: Side;
-  readonly from: bigint;
-  readonly to: bigint;
 }
 
 /** A channel entered a phase, or something other than a payment changed what it can carry. */

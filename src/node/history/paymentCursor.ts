@@ -1,5 +1,6 @@
-import type { ChannelId, Side } from "../../protocol/index.ts";
+import type { ChannelId } from "../../protocol/index.ts";
 import { NodeError } from "../error.ts";
+import type { IndexedRun } from "./paymentIndex.ts";
 
 /** Where a list going down stands in one direction: behind it come payments of `nonce` below `index`, then older ones. */
 export interface Spot {
@@ -14,12 +15,7 @@ export interface ChannelSpots {
 }
 
 /** Where a list over all channels goes on: within a run of the index. */
-export interface TimeSpot extends Spot {
-  readonly time: number;
-  readonly channelId: ChannelId;
-  readonly payer: Side;
-  readonly from: bigint;
-}
+export interface TimeSpot extends Spot, Omit<IndexedRun, "to"> {}
 
 const NUMBER = "(0|[1-9][0-9]{0,19})";
 const CHANNEL = new RegExp(`^c-${NUMBER}-${NUMBER}-${NUMBER}-${NUMBER}$`);

@@ -11,6 +11,7 @@ import type { Op, PutOp } from "../../store/store.ts";
 
 /** Updates `from` to `to`, all written down at `time`, in one batch. */
 export interface IndexedRun {
+  /** Unix milliseconds. */
   readonly time: number;
   readonly channelId: ChannelId;
   readonly payer: Side;

@@ -21,7 +21,7 @@ import {
   timeCursor,
 } from "./paymentCursor.ts";
 import type { IndexedRun } from "./paymentIndex.ts";
-import { type ReadRun, readRuns, wantsChannel } from "./runPage.ts";
+import { type ReadRun, type RunFilter, readRuns, wantsChannel } from "./runPage.ts";
 import { type StoredUpdate, stored, updatesDown } from "./updatePages.ts";
 
 /** Payments on one page. */
@@ -37,12 +37,7 @@ const MAX_LOOKED_AT = 20_000;
 /** Runs of the index fetched at once. */
 const RUNS = 256;
 
-export interface PaymentsQuery {
-  readonly direction?: Direction | undefined;
-  readonly channelId?: ChannelId | undefined;
-  /** The other side's signer. */
-  readonly peer?: Address | undefined;
-  readonly token?: Address | undefined;
+export interface PaymentsQuery extends RunFilter {
   readonly label?: string | undefined;
   /** Written down at or after this time and before that one, Unix milliseconds. */
   readonly from?: number | undefined;

@@ -10,6 +10,7 @@ import { type StoredUpdate, stored } from "./updatePages.ts";
 export interface RunFilter {
   readonly direction?: Direction | undefined;
   readonly channelId?: ChannelId | undefined;
+  /** The other side's signer. */
   readonly peer?: Address | undefined;
   readonly token?: Address | undefined;
 }
