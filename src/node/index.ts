@@ -5,13 +5,12 @@ export { StoreError, type StoreErrorCode } from "../store/storeError.ts";
 export type { Backup, BackupOptions, RecoveredChannel, RecoveryStatus } from "./backup/backup.ts";
 export { BackupError, type BackupErrorCode } from "./backup/backupError.ts";
 export {
-  type RestoredChannel,
   type RestoreFromMnemonicOptions,
   type RestoreOptions,
-  type RestoreReport,
   restoreBackup,
   restoreFromMnemonic,
 } from "./backup/restore.ts";
+export type { RestoredChannel, RestoreReport } from "./backup/restoreReport.ts";
 export type { ChainStatus } from "./chainSync.ts";
 export type { BatchReceipt } from "./channel/batchOutcome.ts";
 export type { CloseMode, CloseOptions } from "./channel/closer.ts";
