@@ -132,8 +132,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "checked-and-counted-apart",
     file: GATE,
-    find: "    if (verdict !== undefined) return this.#act(wanted, verdict);\n",
-    replace: "    if (verdict !== undefined) return this.#act(wanted, verdict);\n    await undefined;\n",
+    find: "    if (verdict !== undefined) return this.#rulings.refuse(wanted, verdict);\n",
+    replace:
+      "    if (verdict !== undefined) return this.#rulings.refuse(wanted, verdict);\n    await undefined;\n",
   },
   {
     name: "unknown-outcome-is-given-back",

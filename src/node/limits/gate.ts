@@ -1,23 +1,23 @@
-import { type Address, type ChannelId, type Hex, toHex } from "../../protocol/index.ts";
+import { type Address, type ChannelId, toHex } from "../../protocol/index.ts";
 import type { ChannelMailbox } from "../channel/mailbox.ts";
 import type { NodeContext } from "../context.ts";
 import { NodeError } from "../error.ts";
-import type { NodeEvents } from "../events.ts";
 import type { PaidOnce } from "../paidOnce.ts";
 import type { Receipt } from "../payment.ts";
 import type { Records } from "../records.ts";
 import { type Approval, Approvals } from "./approvals.ts";
 import type { Spent } from "./caps.ts";
 import { Counters } from "./counters.ts";
-import { Decisions, type NewDecision } from "./decisions.ts";
+import { Decisions } from "./decisions.ts";
 import { Freeze, type Frozen } from "./freeze.ts";
 import type { Admitted, Held } from "./held.ts";
 import { type LimitsPolicy, PolicyBook, readPolicy, writePolicy } from "./policy.ts";
 import { UNSENT } from "./refusals.ts";
+import { Rulings } from "./rulings.ts";
 import { answererOf, assertGranted, lineOf, type Spender } from "./spender.ts";
 import { PaymentsUnderWay } from "./underWay.ts";
 import type { Habit } from "./velocity.ts";
-import { decisionOf, type Guarded, heldError, judge, type Verdict, type Wanted } from "./verdict.ts";
+import { type Guarded, judge, type Wanted } from "./verdict.ts";
 
 /** A payment somebody wants made. */
 export interface SpendOrder {
@@ -33,8 +33,6 @@ export interface SpendOrder {
 
 /** What is known of a payment before its channel is chosen. */
 export type Payment = Pick<Wanted, "peer" | "token" | "amount">;
-
-type Asked = Payment & Pick<Wanted, "spender">;
 
 /** What the gate asks of the rest of the node. */
 export interface GateParts {
@@ -72,6 +70,7 @@ export class SpendingGate {
   readonly #freeze: Freeze;
   readonly approvals: Approvals;
   readonly decisions: Decisions;
+  readonly #rulings: Rulings;
   #policy: PolicyBook;
   readonly #counters: Counters;
   readonly #underWay = new PaymentsUnderWay();
@@ -82,6 +81,7 @@ export class SpendingGate {
     this.#freeze = kept.freeze;
     this.approvals = kept.approvals;
     this.decisions = kept.decisions;
+    this.#rulings = new Rulings(parts.context, kept);
     this.#policy = kept.policy;
   }
 
@@ -102,26 +102,17 @@ export class SpendingGate {
   }
 
   /** Stops all spending until it is thawed, from this call on. */
-  async freeze(reason: string, spender?: Spender): Promise<void> {
-    // Asked for again it is not noted again: nobody washes the log out with it.
-    if (await this.#freeze.freeze(reason)) {
-      await this.#note({ verdict: "frozen", rule: "freeze", reason, spender: spender?.id });
-    }
+  freeze(reason: string, spender?: Spender): Promise<void> {
+    return this.#rulings.freeze(reason, spender);
   }
 
-  async unfreeze(spender?: Spender): Promise<void> {
-    await this.#freeze.thaw();
-    await this.#note({ verdict: "thawed", rule: "freeze", reason: "thawed by hand", spender: spender?.id });
+  unfreeze(spender?: Spender): Promise<void> {
+    return this.#rulings.thaw(spender);
   }
 
   /** Lets a held payment go or refuses it for good. Whoever asked for it asks again with the same payment id. */
-  async decide(id: string, state: "approved" | "denied", spender?: Spender): Promise<Approval> {
-    const approval = await this.approvals.decide(id, state);
-    const { rule, peer, channelId, token, amount } = approval;
-    const reason = `payment ${approval.paymentId} ${state} by hand`;
-    await this.#note({ verdict: state, rule, reason, spender: spender?.id, peer, channelId, token, amount });
-    await this.#tell("approval", approval);
-    return approval;
+  decide(id: string, state: "approved" | "denied", spender?: Spender): Promise<Approval> {
+    return this.#rulings.decide(id, state, spender);
   }
 
   /** Forgets what a spender spent that is gone for good. */
@@ -168,7 +159,7 @@ export class SpendingGate {
    * that may be another's.
    */
   assertGranted(spender: Spender | undefined, payment: Payment): Promise<void> {
-    return this.#noting({ ...payment, spender }, () => assertGranted(spender, payment));
+    return this.#rulings.noting({ ...payment, spender }, () => assertGranted(spender, payment));
   }
 
   /** The channel on which this payment was held for approval last: an approval is for one channel. */
@@ -253,23 +244,11 @@ export class SpendingGate {
   }
 
   /** What no waiting could change: a frozen node, a payee, a token or an amount that was not granted. */
-  #refuseForbidden(wanted: Asked): Promise<void> {
-    return this.#noting(wanted, () => {
+  #refuseForbidden(wanted: Wanted): Promise<void> {
+    return this.#rulings.noting(wanted, () => {
       this.#freeze.assertThawed();
       assertGranted(wanted.spender, wanted);
     });
-  }
-
-  /** Runs `check`, and writes down what it throws. */
-  async #noting(wanted: Asked, check: () => void): Promise<void> {
-    try {
-      check();
-    } catch (error) {
-      const { code, fields, message } = error as NodeError;
-      const { rule = code } = fields as { readonly rule?: string };
-      await this.#note(decisionOf(wanted, "refused", rule, message));
-      throw error;
-    }
   }
 
   /** Everything that counts this payment, opened before the turn in which it is checked. */
@@ -295,7 +274,7 @@ export class SpendingGate {
     const own = this.#habits(wanted);
     const bench = { approvals: this.approvals, policy: this.#policy, habits: own };
     const verdict = judge(wanted, guarded, bench, now);
-    if (verdict !== undefined) return this.#act(wanted, verdict);
+    if (verdict !== undefined) return this.#rulings.refuse(wanted, verdict);
     const habits = own.map((habit) => ({ habit, mark: habit.add(now, amount) }));
     const holds = guarded.map(({ account }) => ({ account, hold: account.hold(now, amount) }));
     return {
@@ -306,62 +285,12 @@ export class SpendingGate {
     };
   }
 
-  /** Carries a refusal out; never returns. */
-  async #act(wanted: Wanted, verdict: Verdict): Promise<never> {
-    if (verdict.code === "payment_held") throw heldError(verdict.approval);
-    const { code, rule, trip, onTrip } = verdict;
-    const { amount, spender, channelId, paymentId } = wanted;
-    const fields = { rule, limit: trip.limit, spent: trip.spent, amount };
-    const error = new NodeError({ code, fields });
-    const reason = verdict.why ?? error.message;
-    if (onTrip === "hold" && channelId !== undefined && paymentId !== undefined)
-      throw heldError(await this.#hold({ ...wanted, channelId, paymentId }, rule, reason));
-    // The brake first: what came with this payment must not slip through while the log is written.
-    const freezing = onTrip === "freeze" ? this.#freeze.freeze(`${rule}: ${reason}`) : undefined;
-    await this.#note(decisionOf(wanted, "refused", rule, reason));
-    if (await freezing) {
-      await this.#note({ verdict: "frozen", rule, reason: `${rule}: ${reason}`, spender: spender?.id });
-    }
-    throw error;
-  }
-
-  async #hold(
-    { spender, ...payment }: Wanted & { readonly channelId: ChannelId; readonly paymentId: Hex },
-    rule: string,
-    reason: string,
-  ): Promise<Approval> {
-    const by = { spender: spender?.id, answersAs: answererOf(spender) };
-    const wanted = { ...payment, spender };
-    let approval: Approval;
-    try {
-      approval = await this.approvals.hold({ ...payment, ...by, rule, reason });
-    } catch (error) {
-      await this.#note(decisionOf(wanted, "refused", rule, (error as Error).message));
-      throw error;
-    }
-    await this.#note(decisionOf(wanted, "held", rule, reason));
-    await this.#tell("approval", approval);
-    return approval;
-  }
-
   /** Of the peer, and of the spender with all that were made from the same; none while there is no alarm. */
   #habits({ spender, peer, token }: Wanted): Habit[] {
     const { velocity } = this.policy;
     if (velocity === undefined) return [];
     const keys = [`peer/${peer}/${token}`, `token/${answererOf(spender)}/${token}`];
     return keys.map((key) => this.#counters.habit(key, velocity.windowSeconds * 1000));
-  }
-
-  async #note(decision: NewDecision): Promise<void> {
-    const noted = await this.decisions.add(decision);
-    if (noted !== undefined) await this.#tell("decision", noted);
-  }
-
-  /** To the log of events and to the application. */
-  async #tell<Name extends "approval" | "decision">(name: Name, told: NodeEvents[Name][0]): Promise<void> {
-    const { context } = this.#parts;
-    await context.history.append(name, { ...told, amount: told.amount?.toString() });
-    (context.emit as (name: string, told: unknown) => void)(name, told);
   }
 }
 
