@@ -221,6 +221,12 @@ describe("an operator's way from nothing to a payment", () => {
     );
     const deposited = await alice.run("deposit", channelId, `1 ${world.tokenAddress}`, "--yes");
     expect((deposited.out + deposited.err).match(/succeeded/g)).toEqual(["succeeded"]);
+    const [both, alone] = [
+      await alice.run("close", channelId),
+      await alice.run("close", channelId, "--unilateral"),
+    ];
+    expect([both.code, both.err]).toEqual([2, expect.stringMatching(/gas \d+ \(close\) at /)]);
+    expect([alone.code, alone.err]).toEqual([2, expect.stringMatching(/gas \d+ \(startClose, settle\) at /)]);
     const closed = await alice.run("close", channelId, "--yes", "--json");
     expect(closed.err).toBe("");
     expect(closed.json.channel.phase).toBe("settled");
