@@ -48,9 +48,6 @@ const KEYS = "payment-key";
 /** How long a payment that was told to give up may take to say whether it was signed. */
 const LAST_WORD_MS = 1_000;
 
-/** Channels whose peer and token are kept in memory: about 200 bytes each. */
-const MAX_KNOWN = 10_000;
-
 /**
  * Payments of one caller under way: each may wait for a peer that is away. Whoever makes many tokens of one stays one.
  */
@@ -81,7 +78,6 @@ export class Paying {
   readonly #pending = new Map<string, { readonly asked: string; readonly paid: Promise<PaidReceipt> }>();
   readonly #underWay = new PerCaller(MAX_UNDER_WAY);
   readonly #waiting = new Set<AbortController>();
-  readonly #known = new Map<ChannelId, { readonly peer: Address; readonly token: Address }>();
 
   constructor(init: PayingInit) {
     this.#init = init;
@@ -188,18 +184,17 @@ export class Paying {
       "channelId" in to
         ? to.channelId
         : (known?.channelId ?? (await this.#choose(caller, name, asked, to, amount)));
-    const facts = await this.#factsOf(channelId);
+    const { peer, token } = await node.history.channelFacts(channelId);
     try {
       const receipt = await this.#patiently(
         () => channelId,
         name,
-        facts.peer,
+        peer,
         (signal) => node.spending.pay(caller.spender, { channelId, amount, id, reference, label, signal }),
       );
       // Asked for again it is the same payment, and counted already.
-      if (known === undefined)
-        this.#init.metrics?.paid(facts.token, amount, (performance.now() - began) / 1000);
-      return { ...receipt, ...facts, amount };
+      if (known === undefined) this.#init.metrics?.paid(token, amount, (performance.now() - began) / 1000);
+      return { ...receipt, peer, token, amount };
     } catch (error) {
       const isFresh = known === undefined && "peer" in to;
       if (isFresh && UNPAID.has((error as { code: string }).code)) {
@@ -302,15 +297,6 @@ export class Paying {
       clearTimeout(timer);
       clearTimeout(lastWord);
     }
-  }
-
-  async #factsOf(channelId: ChannelId): Promise<{ readonly peer: Address; readonly token: Address }> {
-    const known = this.#known.get(channelId);
-    if (known !== undefined) return known;
-    const { peer, token } = await this.#init.node.channel(channelId);
-    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
-    this.#known.set(channelId, { peer, token });
-    return { peer, token };
   }
 }
 
