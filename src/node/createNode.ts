@@ -37,6 +37,7 @@ import { Records } from "./records.ts";
 import { Recovery } from "./recovery.ts";
 import { createRequests } from "./requests/createRequests.ts";
 import { RequestBook } from "./requests/requestBook.ts";
+import { requestSecrets } from "./requests/requestSecret.ts";
 import { Reservations } from "./reservations.ts";
 import { Sender } from "./sends/sender.ts";
 import { SendPlanner } from "./sends/sendPlan.ts";
@@ -136,6 +137,7 @@ async function prepare(ground: Ground): Promise<PreparedNode> {
       proofCopy: proofCopyOf(ground, (message) => emit("warning", { code: "proof_copy_failed", message })),
       requests: new RequestBook({
         records: ground.records,
+        secretOf: requestSecrets(keys.signer),
         remember: (paid) => history.appendOps("request", paid),
         now: ground.now,
         lost: database.integrity.lost,

@@ -11,6 +11,7 @@ import {
 import { makerKey } from "../../src/node/requests/keptRequests.ts";
 import { RequestBook } from "../../src/node/requests/requestBook.ts";
 import { idKeyOf, NAMESPACE, type StoredRequest, timeKey } from "../../src/node/requests/requestRecord.ts";
+import { requestSecrets } from "../../src/node/requests/requestSecret.ts";
 import { type ChannelId, fromHex, packTransfers, toHex, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type Database, openDatabaseOn } from "../../src/store/database.ts";
 import { MemoryMark, newMarkState } from "../../src/store/mark.ts";
@@ -23,6 +24,7 @@ const HOUR = 3_600;
 const SOURCE = { channelId: `0x${"c".repeat(64)}` as ChannelId, peer: ZERO_ADDRESS, token: ZERO_ADDRESS };
 const UNPAID = ["request", "open", "byTime", "byKey", "kept", "keptCount"] as const;
 
+const secretOf = requestSecrets(randomBytes(32));
 let database: Database;
 let records: Records;
 let now: number;
@@ -47,7 +49,7 @@ const commit = (ops: Op[]) => database.committer.commit(ops, { sync: false });
 
 /** What a start makes of the database. */
 async function start({ lost = false } = {}): Promise<{ book: RequestBook; forgetter: Forgetter }> {
-  const book = new RequestBook({ records, remember: () => [], now: () => now, lost });
+  const book = new RequestBook({ records, secretOf, remember: () => [], now: () => now, lost });
   await book.open(stopping.signal);
   const chain = { newestTime: () => BigInt(now + chainAhead) };
   const { committer } = database;
@@ -57,11 +59,12 @@ async function start({ lost = false } = {}): Promise<{ book: RequestBook; forget
 }
 
 function requestOf(expiresIn = HOUR, maker?: string): StoredRequest {
+  const paymentHash = Uint8Array.from(randomBytes(32));
   return {
     request: "rvt1",
     preimage: toHex(randomBytes(32)),
-    secret: toHex(randomBytes(32)),
-    paymentHash: toHex(randomBytes(32)),
+    secret: toHex(secretOf(paymentHash.subarray(0, 16))),
+    paymentHash: toHex(paymentHash),
     token: ZERO_ADDRESS,
     description: "",
     createdAt: now,
@@ -133,8 +136,24 @@ describe("a request that expired unpaid", () => {
       const { paid, refunds } = book.judge(SOURCE, [update], seen);
       expect({ paid, refunds }).toEqual({ paid: [], refunds: 1 });
     }
+  });
+
+  it("is known by its secret when it is gone: what pays it then is given back, after a restart too", async () => {
+    const { book, forgetter } = await start();
+    const one = requestOf();
+    await book.add(one, undefined, commit);
+    now = one.expiresAt + REMEMBERED_SECONDS;
+    await forgetter.round();
     const { book: next } = await start();
-    expect((await next.look([update])).size).toBe(0);
+    expect(next.isEmpty).toBe(false);
+    const update = updateFor(one);
+    const { paid, refunds } = next.judge(SOURCE, [update], await next.look([update]));
+    expect({ paid, refunds }).toEqual({ paid: [], refunds: 1 });
+    const foreign = updateFor({ ...one, secret: toHex(randomBytes(32)) });
+    expect((await next.look([foreign])).size).toBe(0);
+    // It may be one that was paid before the loss.
+    const { book: lost } = await start({ lost: true });
+    expect((await lost.look([update])).size).toBe(0);
   });
 
   it("stays where its payment is on its way to the disk", async () => {

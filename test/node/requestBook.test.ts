@@ -4,6 +4,7 @@ import { Records } from "../../src/node/records.ts";
 import { MAX_OPEN_OF_ONE } from "../../src/node/requests/openOfMakers.ts";
 import { RequestBook } from "../../src/node/requests/requestBook.ts";
 import { idKeyOf, type StoredRequest } from "../../src/node/requests/requestRecord.ts";
+import { requestSecrets } from "../../src/node/requests/requestSecret.ts";
 import { toHex, ZERO_ADDRESS } from "../../src/protocol/index.ts";
 import { type Database, openDatabaseOn } from "../../src/store/database.ts";
 import { MemoryMark, newMarkState } from "../../src/store/mark.ts";
@@ -23,7 +24,13 @@ afterEach(() => database.close());
 
 async function openBook(): Promise<RequestBook> {
   const records = new Records(database.store, database.committer);
-  const book = new RequestBook({ records, remember: () => [], now: () => now, lost: false });
+  const book = new RequestBook({
+    records,
+    secretOf: requestSecrets(randomBytes(32)),
+    remember: () => [],
+    now: () => now,
+    lost: false,
+  });
   await book.open(new AbortController().signal);
   return book;
 }

@@ -30,7 +30,7 @@ interface ForgetterInit {
 
 /**
  * Forgets what expired unpaid. Paid requests stay for ever, since the books name them. What pays a forgotten one later
- * pays none of ours.
+ * is given back: its secret is known without it.
  */
 export class Forgetter {
   readonly #init: ForgetterInit;
@@ -107,7 +107,8 @@ export class Forgetter {
       maker,
       due.map(([request]) => request),
     );
-    await committer.commit([...ops, ...dropped], { sync: false });
+    const ever = records.putOp(NAMESPACE.forgotten, EVER, 1);
+    await committer.commit([...ops, ...dropped, ever], { sync: false });
     return due.length;
   }
 
@@ -161,3 +162,4 @@ interface Place {
 }
 
 const PLACE = "place";
+const EVER = "ever";

@@ -1,8 +1,8 @@
+import { timingSafeEqual } from "node:crypto";
 import {
   type Address,
   type ChannelId,
   checkEntries,
-  fromHex,
   type Hex,
   readTransfers,
   type Transfer,
@@ -26,7 +26,16 @@ import {
   storedPaymentOf,
   timeKey,
 } from "./requestRecord.ts";
-import { EXPIRY_GRACE_SECONDS, type ExpectedPayment, isOver, judge, type RefundReason } from "./verdict.ts";
+import type { SecretOf } from "./requestSecret.ts";
+import {
+  EXPIRY_GRACE_SECONDS,
+  type ExpectedPayment,
+  expectedOf,
+  forgottenWith,
+  isOver,
+  judge,
+  type RefundReason,
+} from "./verdict.ts";
 
 /** Requests that wait to be paid, all in memory so that a payment is judged in the turn it is written: 30 MB. */
 export const MAX_OPEN_REQUESTS = 100_000;
@@ -67,6 +76,7 @@ interface BookInit {
   readonly records: Records;
   /** The history's record of a paid request, for the batch that makes it paid. */
   readonly remember: (paid: { readonly paymentHash: Hex }) => readonly Op[];
+  readonly secretOf: SecretOf;
   /** Our clock, Unix seconds. */
   readonly now: () => number;
   /** The database may have lost payments that were in time and come again now: lateness is not judged. */
@@ -90,6 +100,11 @@ export class RequestBook {
     this.kept = new KeptRequests(init.records);
   }
 
+  /** The secret of a request of ours. */
+  get secretOf(): SecretOf {
+    return this.#init.secretOf;
+  }
+
   /** No request was ever made here: nothing that arrives can pay one. */
   get isEmpty(): boolean {
     return !this.#any;
@@ -99,7 +114,8 @@ export class RequestBook {
   async open(stopping: AbortSignal): Promise<void> {
     const { records, now } = this.#init;
     await this.kept.open();
-    for await (const _ of records.list(NAMESPACE.request, { limit: 1 })) this.#any = true;
+    for (const namespace of [NAMESPACE.request, NAMESPACE.forgotten])
+      for await (const _ of records.list(namespace, { limit: 1 })) this.#any = true;
     const from = timeKey(Math.max(0, Math.floor(now()) - EXPIRY_GRACE_SECONDS), "");
     let page: string[] = [];
     for await (const { key } of records.list(NAMESPACE.open, { from })) {
@@ -181,7 +197,7 @@ export class RequestBook {
    */
   async look(updates: readonly Update[]): Promise<Known> {
     const known = new Map<string, ExpectedPayment>();
-    const unknown = new Set<string>();
+    const unknown = new Map<string, Transfer[]>();
     for (const { entries } of updates) {
       // Not judged yet, so perhaps no entries at all.
       if (!hasApplicationId(entries) || !checkEntries(entries).ok) continue;
@@ -189,13 +205,31 @@ export class RequestBook {
         if (!mayPay(transfer)) continue;
         const idKey = idKeyOfTransfer(transfer.paymentId);
         const expected = this.#expected.get(idKey);
-        if (expected === undefined) unknown.add(idKey);
-        else known.set(idKey, expected);
+        if (expected !== undefined) known.set(idKey, expected);
+        else if (unknown.get(idKey)?.push(transfer) === undefined) unknown.set(idKey, [transfer]);
       }
     }
-    if (unknown.size > 0)
-      for (const [idKey, expected] of await this.#load([...unknown])) known.set(idKey, expected);
+    if (unknown.size === 0) return known;
+    const loaded = await this.#load([...unknown.keys()]);
+    for (const [idKey, transfers] of unknown) {
+      const expected = loaded.get(idKey) ?? this.#forgotten(transfers);
+      if (expected !== undefined) known.set(idKey, expected);
+    }
     return known;
+  }
+
+  /**
+   * What stands for a request of ours that is not on disk any more, if `transfers`, of one id, have its secret. After a
+   * loss it may be one that was paid.
+   */
+  #forgotten(transfers: readonly Transfer[]): ExpectedPayment | undefined {
+    const { lost, secretOf } = this.#init;
+    const named = transfers.filter(({ reference }) => reference !== undefined);
+    if (lost || named.length === 0) return undefined;
+    const secret = secretOf(named[0]!.paymentId);
+    return named.some(({ reference }) => timingSafeEqual(reference!, secret))
+      ? forgottenWith(secret)
+      : undefined;
   }
 
   /** Decides, in one turn and for ever, what the transfers of updates just accepted pay. */
@@ -307,21 +341,6 @@ export class RequestBook {
       records.delete(NAMESPACE.open, timeKey(expected.expiresAt, idKey), { sync: false }).catch(() => {});
     }
   }
-}
-
-function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
-  return {
-    paymentHash: stored.paymentHash,
-    secret: fromHex(stored.secret),
-    token: stored.token,
-    amount: stored.amount === undefined ? undefined : BigInt(stored.amount),
-    expiresAt: stored.expiresAt,
-    paid,
-    cancelled: stored.cancelledAt !== undefined,
-    forgotten: false,
-    maker: stored.maker,
-    createdAt: stored.createdAt,
-  };
 }
 
 /** A request's payment has an id its payer chose, and a refund is never refunded. */

@@ -26,6 +26,8 @@ export const NAMESPACE = {
   keptCount: "requestKeptCount",
   /** Up to where requests made before there was `kept` are in it. */
   indexed: "requestIndexed",
+  /** One record, once any request was forgotten. */
+  forgotten: "requestForgotten",
   /** By payment hash: the channel on which a request of somebody else's is paid. */
   intent: "requestIntent",
   /** By channel and nonce: payments of that update that are to be given back. */

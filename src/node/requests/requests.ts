@@ -12,6 +12,7 @@ import type { PaidRequest, PayRequestOptions, RequestPayer } from "./requestPaye
 import {
   idKeyOf,
   NAMESPACE,
+  paymentIdOf,
   paymentOfStored,
   type StoredKey,
   type StoredPayment,
@@ -203,16 +204,18 @@ export class Requests {
 
   /** A request with secrets of its own, signed. */
   #draw({ token, amount, description = "", expiresIn, label, maker }: MakeRequestOptions): StoredRequest {
-    const { crypto } = this.#init.context.ports;
+    const { ports, requests } = this.#init.context;
+    const { crypto } = ports;
     const preimage = randomBytes(32);
-    const paymentSecret = randomBytes(32);
+    const paymentHash = crypto.sha256(preimage);
+    const paymentSecret = requests.secretOf(paymentIdOf(paymentHash));
     const createdAt = Math.floor(this.#init.now());
     const terms = {
       ...this.#ours(),
       token: token.toLowerCase() as Address,
       amount,
-      paymentHash: crypto.sha256(preimage),
-      paymentSecret: Uint8Array.from(paymentSecret),
+      paymentHash,
+      paymentSecret,
       createdAt,
       expiresAt: createdAt + (expiresIn ?? DEFAULT_LIFETIME_SECONDS),
       description,
@@ -222,7 +225,7 @@ export class Requests {
       request,
       preimage: toHex(preimage),
       secret: toHex(paymentSecret),
-      paymentHash: toHex(terms.paymentHash),
+      paymentHash: toHex(paymentHash),
       token: terms.token,
       ...(amount !== undefined && { amount: amount.toString() }),
       description,

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Address, Hex, Transfer } from "../../protocol/index.ts";
+import { type Address, fromHex, type Hex, type Transfer } from "../../protocol/index.ts";
+import type { StoredRequest } from "./requestRecord.ts";
 
 /** Why a payment that names a request of ours is given back. */
 export type RefundReason =
@@ -14,7 +15,8 @@ export type RefundReason =
 export interface ExpectedPayment {
   readonly paymentHash: Hex;
   readonly secret: Uint8Array;
-  readonly token: Address;
+  /** Undefined: nobody knows any more. */
+  readonly token: Address | undefined;
   /** Undefined: any. */
   readonly amount: bigint | undefined;
   /** Unix seconds. */
@@ -28,6 +30,28 @@ export interface ExpectedPayment {
   forgotten: boolean;
   /** Who made it, see `answererOf`; undefined: the node's own application. */
   readonly maker: string | undefined;
+}
+
+/** A request that is stored, as payments are judged by it. */
+export function expectedOf(stored: StoredRequest, paid: boolean): ExpectedPayment {
+  return {
+    paymentHash: stored.paymentHash,
+    secret: fromHex(stored.secret),
+    token: stored.token,
+    amount: stored.amount === undefined ? undefined : BigInt(stored.amount),
+    expiresAt: stored.expiresAt,
+    paid,
+    cancelled: stored.cancelledAt !== undefined,
+    forgotten: false,
+    maker: stored.maker,
+    createdAt: stored.createdAt,
+  };
+}
+
+/** What stands for a forgotten request with this secret: nothing pays it. */
+export function forgottenWith(secret: Uint8Array): ExpectedPayment {
+  const unknown = { token: undefined, amount: undefined, maker: undefined, createdAt: 0, expiresAt: 0 };
+  return { ...unknown, paymentHash: "0x", secret, paid: false, cancelled: false, forgotten: true };
 }
 
 /** Whether nothing can pay it any more, whatever the time. */
@@ -46,7 +70,7 @@ export function judge(
   /** Unix seconds; undefined if lateness is not to be judged. */
   now: number | undefined,
 ): RefundReason | undefined {
-  if (token !== expected.token) return "wrong_token";
+  if (expected.token !== undefined && token !== expected.token) return "wrong_token";
   const { reference, amount } = transfer;
   // The secret first: whoever does not have the request learns nothing of its state.
   if (reference === undefined || !timingSafeEqual(reference, expected.secret)) return "wrong_secret";
