@@ -18,6 +18,7 @@ import { MemoryMark, newMarkState } from "../../src/store/mark.ts";
 import { MemoryStore } from "../../src/store/memoryStore.ts";
 import { SCHEMA } from "../../src/store/migration.ts";
 import type { Op } from "../../src/store/store.ts";
+import { collect } from "./support/collect.ts";
 
 const DAY = 86_400;
 const HOUR = 3_600;
@@ -198,6 +199,23 @@ describe("a request that expired unpaid", () => {
     expect(await countAll()).toEqual([1, 1, 1, 0, 1, 1]);
     expect(third.kept.countOf(makerKey(undefined))).toBe(1);
   });
+});
+
+it("is found after a loss, which may have taken what the index or its counts say", async () => {
+  const { book, forgetter } = await start();
+  const made = Array.from({ length: 3 }, () => requestOf());
+  await Promise.all(made.map((one) => book.add(one, undefined, commit)));
+  await forgetter.round();
+  const first = await collect(records.list(NAMESPACE.kept, { limit: 1 }));
+  await records.delete(NAMESPACE.kept, first[0]!.key, { sync: false });
+  await records.delete(NAMESPACE.keptCount, makerKey(undefined), { sync: false });
+  const { book: lost } = await start({ lost: true });
+  expect(lost.kept.countOf(makerKey(undefined))).toBe(2);
+  now += HOUR + REMEMBERED_SECONDS;
+  const { forgetter: last } = await start();
+  await last.round();
+  expect(await Promise.all(made.map(knows))).toEqual([false, false, false]);
+  expect(await records.count(NAMESPACE.keptCount)).toBe(0);
 });
 
 it("is forgotten sooner where one maker has too many, nobody else's for it, and none within an hour", async () => {

@@ -1,5 +1,5 @@
 import type { NodeContext } from "../context.ts";
-import { type KeptNames, type KeptRequest, makerKey } from "./keptRequests.ts";
+import { type KeptNames, type KeptRequest, makerKey, PLACE } from "./keptRequests.ts";
 import { NAMESPACE, type StoredRequest, timeKey } from "./requestRecord.ts";
 
 const DAY_SECONDS = 86_400;
@@ -161,5 +161,4 @@ interface Place {
   readonly done?: boolean;
 }
 
-const PLACE = "place";
 const EVER = "ever";

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { PutOp } from "../../store/store.ts";
+import type { DelOp, PutOp } from "../../store/store.ts";
 import type { RecordEntry, Records } from "../records.ts";
 import { NAMESPACE, timeKey } from "./requestRecord.ts";
 
@@ -20,6 +20,9 @@ export interface KeptNames {
   readonly named?: string | undefined;
 }
 
+/** Where `NAMESPACE.indexed` says how far the index is. */
+export const PLACE = "place";
+
 /** Digits of a time in a key. */
 const TIME_DIGITS = 12;
 
@@ -36,9 +39,24 @@ export class KeptRequests {
     this.#records = records;
   }
 
-  async open(): Promise<void> {
+  /** `lost`: records may be missing. Counts are made again, and what was indexed is looked through again. */
+  async open(lost: boolean): Promise<void> {
+    if (lost) await this.#recount();
     for await (const { key, value } of this.#records.list<number>(NAMESPACE.keptCount))
       this.#counts.set(key, value);
+  }
+
+  async #recount(): Promise<void> {
+    const counts = new Map<string, number>();
+    for await (const { key } of this.#records.list(NAMESPACE.kept)) {
+      const maker = key.slice(0, key.indexOf("/"));
+      counts.set(maker, (counts.get(maker) ?? 0) + 1);
+    }
+    const ops: (PutOp | DelOp)[] = [this.#records.deleteOp(NAMESPACE.indexed, PLACE)];
+    for await (const { key } of this.#records.list(NAMESPACE.keptCount))
+      ops.push(this.#records.deleteOp(NAMESPACE.keptCount, key));
+    for (const [maker, count] of counts) ops.push(this.#records.putOp(NAMESPACE.keptCount, maker, count));
+    await this.#records.write(ops, { sync: false });
   }
 
   /** Everybody who has requests here. */

@@ -112,8 +112,8 @@ export class RequestBook {
 
   /** Reads the open requests. Before anything is received. */
   async open(stopping: AbortSignal): Promise<void> {
-    const { records, now } = this.#init;
-    await this.kept.open();
+    const { records, now, lost } = this.#init;
+    await this.kept.open(lost);
     for (const namespace of [NAMESPACE.request, NAMESPACE.forgotten])
       for await (const _ of records.list(namespace, { limit: 1 })) this.#any = true;
     const from = timeKey(Math.max(0, Math.floor(now()) - EXPIRY_GRACE_SECONDS), "");
