@@ -61,7 +61,7 @@ export class Nonces {
     const least = await eth.leastTransactionCount(account.address, head.number, { signal, retries: 0 });
     if (least < count) throw inconsistent(`one answer counts ${count}, another ${least}`, head.number);
     // Farther than could be filled should it be wrong, so nothing of worth goes first.
-    if (count - outbox.next <= MAX_FILLED) return true;
+    if (count - outbox.proven <= MAX_FILLED) return true;
     return !(await this.#fill(count, { head, count, signal }));
   }
 

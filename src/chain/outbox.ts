@@ -13,6 +13,8 @@ interface NoncesRecord {
   readonly recent: readonly { readonly id: string; readonly nonce: number }[];
   /** The last time a nonce was given beyond the next, since others had used those between: what was next, what was given. */
   readonly jump?: { readonly from: number; readonly to: number } | undefined;
+  /** Beyond the highest of ours that was mined; absent: as `next`. */
+  readonly proven?: number;
 }
 
 /**
@@ -21,7 +23,7 @@ interface NoncesRecord {
  */
 export class Outbox {
   readonly #journal: Journal;
-  #nonces: NoncesRecord = { next: 0, open: [], recent: [] };
+  #nonces: NoncesRecord = { next: 0, open: [], recent: [], proven: 0 };
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -47,6 +49,11 @@ export class Outbox {
     return this.#nonces.next;
   }
 
+  /** The nonces before it are used for certain: one of ours behind them was mined. */
+  get proven(): number {
+    return this.#nonces.proven ?? this.#nonces.next;
+  }
+
   /** The intent ever signed under `id`. */
   async find(id: string): Promise<IntentRecord | undefined> {
     const json = await this.#journal.read(`intent/${id}`);
@@ -58,6 +65,7 @@ export class Outbox {
     const { next, open, recent, jump } = this.#nonces;
     const { nonce } = record;
     const nonces = {
+      proven: this.proven,
       next: Math.max(next, nonce + 1),
       jump: nonce > next ? { from: next, to: nonce } : jump,
       open: open.includes(record.id) ? open : [...open, record.id],
@@ -73,6 +81,7 @@ export class Outbox {
     const resendable = outcome.ok || outcome.code !== "nonce_taken";
     const entry = resendable ? [{ id: record.id, nonce: record.nonce }] : [];
     const nonces = {
+      proven: resendable ? Math.max(this.proven, record.nonce + 1) : this.proven,
       next,
       jump,
       open: open.filter((id) => id !== record.id),
@@ -91,6 +100,7 @@ export class Outbox {
     if (!open.includes(id)) return true; // a write that failed took after all
     if (jump?.to !== nonce || next !== nonce + 1) return false;
     const nonces = {
+      proven: this.proven,
       next: Math.max(jump.from, count),
       jump: undefined,
       open: open.filter((other) => other !== id),

@@ -305,6 +305,34 @@ describe("the publisher's nonces", () => {
     );
   });
 
+  it("bear nothing of worth too far out where the only server inflates more with every minute", async () => {
+    let now = Date.now() / 1000;
+    const publisher = await begin({ now: () => now });
+    const wait = () => {
+      now += 10;
+      publisher.poke();
+    };
+    world.proxy.rules = [inflated(40)];
+    const taken = submit(publisher, pay("p1"));
+    await until(() => nonces().length === 1, "the first is signed");
+    world.proxy.rules = [inflated(80)];
+    await until(() => {
+      wait();
+      return publisher.pending().length === 0;
+    }, "the first is over");
+    expect(await taken).toMatchObject({ ok: false, code: "nonce_taken" });
+    const outcome = submit(publisher, pay("p2"));
+    await until(() => nonces().length === 2, "something more is signed");
+    expect(nonces()).toEqual([40, 80]);
+    world.proxy.rules = [];
+    await until(() => {
+      wait();
+      return !publisher.pending().includes("p2");
+    }, "the second is over");
+    expect(await outcome).toMatchObject({ ok: true });
+    expect(await chainNonce()).toBe(42);
+  });
+
   it("are not given up twice where a write failed after it took", async () => {
     let now = Date.now() / 1000;
     const statuses: PublisherStatus[] = [];
