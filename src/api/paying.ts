@@ -233,22 +233,9 @@ export class Paying {
     amount: bigint,
   ): Promise<ChannelId> {
     const { node } = this.#init;
-    let channels = await this.#candidates(peer, token);
-    if (channels.length === 0) throw new ApiError({ code: "no_channel", fields: { peer, token } });
-    if (!channels.some(({ connected }) => connected)) {
-      // Nobody waits for what could not be paid anyway.
-      await node.spending.assertMayPay(spender, { peer, token, amount });
-      await this.#patiently(
-        () => channels[0]!.channelId,
-        name,
-        peer,
-        (signal) =>
-          Promise.any(channels.map(({ channelId }) => node.ready(channelId, { signal }))).catch((error) => {
-            throw (error as AggregateError).errors[0];
-          }),
-      );
-      channels = await this.#candidates(peer, token);
-    }
+    const channels = await this.#connected(spender, name, { peer, token }, amount);
+    const earlier = await this.#paidBefore(name, { peer, token });
+    if (earlier !== undefined) return earlier;
     const usable = channels.filter(({ connected }) => connected);
     const best = usable.reduce<ChannelInfo | undefined>(
       (most, channel) => (most === undefined || channel.sendCapacity > most.sendCapacity ? channel : most),
@@ -264,10 +251,60 @@ export class Paying {
     return channelId;
   }
 
-  async #candidates(peer: Address, token: Address): Promise<ChannelInfo[]> {
+  /**
+   * The open channels, once one of them is connected; after a loss of data, once the peer has shown what it holds of all of
+   * them: a payment that was forgotten may come back on any, and its id with it.
+   */
+  async #connected(
+    spender: Caller["spender"],
+    name: string,
+    { peer, token }: { readonly peer: Address; readonly token: Address },
+    amount: bigint,
+  ): Promise<ChannelInfo[]> {
+    const { node } = this.#init;
+    for (;;) {
+      const channels = await this.#funded(peer, token);
+      const open = channels.filter(({ phase }) => phase === "open");
+      const awaited = channels.filter(({ channelId }) => node.backup.awaits(channelId));
+      const [first] = open;
+      if (first === undefined) throw new ApiError({ code: "no_channel", fields: { peer, token } });
+      if (awaited.length === 0 && open.some(({ connected }) => connected)) return open;
+      // Nobody waits for what could not be paid anyway.
+      await node.spending.assertMayPay(spender, { peer, token, amount });
+      await this.#patiently(
+        () => first.channelId,
+        name,
+        peer,
+        async (signal) => {
+          const ready = ({ channelId }: ChannelInfo) => node.ready(channelId, { signal });
+          if (awaited.length > 0) await Promise.all(awaited.map(ready));
+          else
+            await Promise.any(open.map(ready)).catch((error) => {
+              throw (error as AggregateError).errors[0];
+            });
+        },
+      );
+    }
+  }
+
+  /** What a database that lost the key has not forgotten: on which channel it paid. */
+  async #paidBefore(
+    name: string,
+    to: { readonly peer: Address; readonly token: Address },
+  ): Promise<ChannelId | undefined> {
+    const { backup, spending } = this.#init.node;
+    const channelId = backup.losses === 0 ? undefined : await spending.paidOn(Buffer.from(name, "hex"));
+    if (channelId === undefined) return undefined;
+    const { peer, token } = await this.#init.node.history.channelFacts(channelId);
+    if (peer !== to.peer || token !== to.token) throw conflict(name);
+    return channelId;
+  }
+
+  async #funded(peer: Address, token: Address): Promise<ChannelInfo[]> {
     const found: ChannelInfo[] = [];
     for await (const channel of this.#init.node.channels({ peer })) {
-      if (channel.phase === "open" && channel.token === token) found.push(channel);
+      const { phase } = channel;
+      if (channel.token === token && (phase === "open" || phase === "closing")) found.push(channel);
     }
     return found;
   }

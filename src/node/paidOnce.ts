@@ -1,5 +1,5 @@
-import { type ChannelId, PAYMENT_ID_BYTES, toHex } from "../protocol/index.ts";
-import { paymentKey } from "../store/keys.ts";
+import { type ChannelId, channelIdFromBytes, PAYMENT_ID_BYTES, toHex } from "../protocol/index.ts";
+import { channelIdOfPaymentKey, paymentKey, paymentRange } from "../store/keys.ts";
 import type { StoreReader } from "../store/store.ts";
 import type { BatchReceipt } from "./channel/batchOutcome.ts";
 import type { ChannelMailbox } from "./channel/mailbox.ts";
@@ -30,6 +30,14 @@ export class PaidOnce {
 
   constructor(store: StoreReader) {
     this.#store = store;
+  }
+
+  /** A channel on which a payment with this id was made; undefined if there is none. */
+  async paidOn(id: Uint8Array): Promise<ChannelId | undefined> {
+    for await (const [key] of this.#store.range({ ...paymentRange(id), limit: 1 })) {
+      return channelIdFromBytes(channelIdOfPaymentKey(key));
+    }
+    return undefined;
   }
 
   /** Whether a payment with this id was made on the channel, or is under way. */

@@ -1,8 +1,12 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Daemon, startDaemon } from "../../src/api/daemon.ts";
 import { restoreBackup } from "../../src/node/index.ts";
-import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { type Address, type ChannelId, fromHex, type Hex, ZERO_ADDRESS } from "../../src/protocol/index.ts";
+import { channelKey, KEYSPACE, prefixRange, recordKey } from "../../src/store/keys.ts";
+import { openLevelStore } from "../../src/store/levelStore.ts";
+import type { Op } from "../../src/store/store.ts";
 import {
   callDaemon,
   type DaemonWorld,
@@ -137,3 +141,51 @@ it("secrets with admin open nothing after a restore: one that was revoked since 
   expect(await statusFor("/v1/unfreeze", daemon.adminToken)).toBe(204);
   await daemon.stop();
 }, 60_000);
+
+it.each(["the key", "the key and the channel"])(
+  "what is paid under a key is paid once though a disk lost %s, and another channel could pay more",
+  async (lost) => {
+    const [alice, bob] = [await world.daemon(), await world.daemon()];
+    const open = (deposit: bigint) => openThroughApi(alice, bob, { token: ZERO_ADDRESS, deposit });
+    const first = await open(DEPOSIT);
+    const peer = bob.daemon.node.signer;
+    const pay = (amount = "6") =>
+      alice.call("/v1/payments", { body: { peer, token: ZERO_ADDRESS, amount }, key: "once" });
+    const paid = await pay();
+    expect(paid.body).toMatchObject({ channelId: first });
+    const larger = await open(DEPOSIT * 2n);
+    await alice.daemon.stop();
+    const store = await openLevelStore(join(alice.options.directory, "level"));
+    const gone: Op[] = [];
+    for (const range of [
+      prefixRange(recordKey("payment-key", "")),
+      prefixRange(Uint8Array.of(KEYSPACE.payment)),
+    ]) {
+      for await (const [key] of store.range(range)) gone.push({ type: "del", key });
+    }
+    expect(gone).toHaveLength(2);
+    // Its payments come back from the peer, while the other channel is soon whole.
+    if (lost.includes("channel")) gone.push({ type: "del", key: channelKey(fromHex(first as Hex)) });
+    await store.write(gone, { sync: true });
+    await store.close();
+    await rm(join(alice.options.directory, "mark"));
+    await alice.restart();
+    // Asked for while nobody knows yet what the peer holds: it waits.
+    const waiting = pay();
+    await until(
+      () => alice.call("/v1/recovery"),
+      ({ body }) => body.recovery?.channels.length === 2,
+    );
+    await world.pass(3_700);
+    const { node } = alice.daemon;
+    await until(
+      async () => node.addresses.length,
+      (count) => count > 0,
+    );
+    await node.connect(bob.daemon.node.addresses[0]!);
+    for (const again of [await waiting, await pay()]) expect(again.body).toEqual(paid.body);
+    expect((await pay("7")).problem.code).toBe("payment_conflict");
+    expect((await bob.daemon.node.channel(larger as ChannelId)).received).toBe(0n);
+  },
+  60_000,
+);

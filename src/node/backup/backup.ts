@@ -75,6 +75,11 @@ export class Backup {
     return this.#init.integrity.epoch;
   }
 
+  /** Whether a channel's peer has yet to show what it holds: payments we forgot may still come back. */
+  awaits(channelId: ChannelId): boolean {
+    return this.#awaited.has(channelId);
+  }
+
   /** Whether these are the words this node's keys come from. */
   isOf(mnemonic: string): boolean {
     return mnemonic === parseMnemonic(this.#init.mnemonic);

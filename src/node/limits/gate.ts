@@ -115,6 +115,11 @@ export class SpendingGate {
     return this.#rulings.decide(id, state, spender);
   }
 
+  /** A channel on which a payment with this id was made; undefined if there is none. */
+  paidOn(id: Uint8Array): Promise<ChannelId | undefined> {
+    return this.#parts.paidOnce.paidOn(id);
+  }
+
   /** Forgets what a spender spent that is gone for good. */
   forget(spenderId: string): Promise<void> {
     return this.#counters.forget(`token/${spenderId}/`);
