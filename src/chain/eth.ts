@@ -132,10 +132,7 @@ export class Eth {
    */
   async leastTransactionCount(account: Address, at: number, options: CallOptions): Promise<number> {
     const method = "eth_getTransactionCount";
-    const params = [account, tagOf(at)];
-    const answers = (await this.#rpc.callEach?.(method, params, options)) ?? [
-      await this.#rpc.call(method, params, options),
-    ];
+    const answers = await this.#callEach(method, [account, tagOf(at)], options);
     const counts = answers.map(toldNumber).filter((count) => count !== undefined);
     if (counts.length === 0) throw bad(method, "no quantity");
     return Math.min(...counts);
@@ -164,12 +161,16 @@ export class Eth {
     await this.#rpc.call("eth_sendRawTransaction", [raw], { ...options, retries: 0 });
   }
 
+  /** Whether any server in use has a receipt of this transaction. */
+  async hasReceipt(hash: Hex, options: CallOptions): Promise<boolean> {
+    return (await this.#callEach("eth_getTransactionReceipt", [hash], options)).some(isMined);
+  }
+
   async receipt(hash: Hex, options: CallOptions): Promise<Receipt | undefined> {
     const method = "eth_getTransactionReceipt";
     const result = await this.#rpc.call(method, [hash], options);
-    if (result === null) return undefined;
+    if (!isMined(result)) return undefined;
     const receipt = recordOf(result, method);
-    if (receipt.blockNumber === null) return undefined; // some servers give receipts of pending transactions
     if (hash32(receipt.transactionHash, method) !== hash) throw bad(method, "of another transaction");
     return {
       transactionHash: hash,
@@ -180,6 +181,17 @@ export class Eth {
       effectiveGasPrice: bigintOf(receipt.effectiveGasPrice, method),
     };
   }
+
+  async #callEach(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown[]> {
+    return (
+      (await this.#rpc.callEach?.(method, params, options)) ?? [await this.#rpc.call(method, params, options)]
+    );
+  }
+}
+
+/** Whether it is a receipt: some servers give them of pending transactions, too. */
+function isMined(receipt: unknown): boolean {
+  return receipt !== null && (receipt as { blockNumber?: unknown }).blockNumber !== null;
 }
 
 function callParams(from: Address | undefined, call: Call, gas?: bigint): Record<string, string> {

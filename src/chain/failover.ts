@@ -111,17 +111,17 @@ export class FailoverRpc implements JsonRpc {
   async callEach(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown[]> {
     this.#watch();
     const { signal } = options;
-    const healthy = this.#line().filter(({ isHealthy }) => isHealthy);
+    const heard = this.#line().filter((endpoint) => this.#isHeard(endpoint));
     const ask = async (endpoint: Endpoint): Promise<unknown[]> => {
       try {
-        if (!(await this.#has(endpoint, method, params, signal))) return [];
-        return [await endpoint.call(method, params, signal)];
+        const has = await this.#has(endpoint, method, params, signal);
+        return [await endpoint.call(method, has ? params : [params[0], "latest"], signal)];
       } catch (error) {
         if (!signal.aborted && isServersFault(error)) this.#failed(endpoint, error);
         return [];
       }
     };
-    const answers = healthy.length > 1 ? (await Promise.all(healthy.map(ask))).flat() : [];
+    const answers = heard.length > 1 ? (await Promise.all(heard.map(ask))).flat() : [];
     signal.throwIfAborted();
     return answers.length > 0 ? answers : [await this.call(method, params, options)];
   }
@@ -222,6 +222,11 @@ export class FailoverRpc implements JsonRpc {
   #nobody(method: string): ChainError {
     const wrong = this.#endpoints.find(({ wrongChain }) => wrongChain !== undefined)?.wrongChain;
     return wrong ?? new ChainError({ code: "rpc_down", method, reason: "no server can be asked" });
+  }
+
+  /** Whether it has a say: one that lags behind our own clock, too, has none, but a head made up silences nobody. */
+  #isHeard({ isAside, isHealthy, head }: Endpoint): boolean {
+    return isHealthy || (!isAside && (head?.timestamp ?? 0) >= Date.now() / 1000 - LAG_SECONDS);
   }
 
   /** Whether the server has the block a call is about: one that is behind would leave events out, and not say so. */

@@ -1,3 +1,4 @@
+import { ChainError } from "./error.ts";
 import type { Call, Header, Receipt } from "./eth.ts";
 import type { IntentRecord } from "./intent.ts";
 import type { Job } from "./job.ts";
@@ -87,6 +88,12 @@ async function unaccounted(
   const deep = Math.max(0, head.number - needed + 1);
   const sure = await eth.leastTransactionCount(account.address, deep, { signal });
   if (sure <= record.nonce) return;
+  // Behind the count: it may have been mined meanwhile, or the server that was asked keeps its receipt to itself.
+  for (const { hash } of record.attempts) {
+    if (!(await eth.hasReceipt(hash, { signal }))) continue;
+    const reason = `one server has a receipt of ${hash}, another has not`;
+    throw new ChainError({ code: "rpc_inconsistent", reason, block: head.number });
+  }
   await line.finish(job, record, { ok: false, code: "nonce_taken", nonce: record.nonce });
 }
 

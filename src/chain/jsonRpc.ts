@@ -10,7 +10,10 @@ export interface CallOptions {
 export interface JsonRpc {
   /** The result of one call. Throws `ChainError` or the signal's reason. */
   call(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown>;
-  /** As `call`, but what every server in use answers that has the block; at least one. Absent where there is no other. */
+  /**
+   * As `call`, about the state of a block, `params[1]`: what every server in use answers, one that has not that block of
+   * its own newest; at least one. Absent where there is no other.
+   */
   callEach?(method: string, params: readonly unknown[], options: CallOptions): Promise<unknown[]>;
   /**
    * Says that what was answered last cannot be true. True if another server will be asked instead; absent where there is

@@ -361,17 +361,42 @@ describe("several servers", () => {
       expect(await least(rpc)).toBe(4);
     });
 
-    it("goes by those that answer in shape and have the block", async () => {
+    it("goes by those that answer in shape", async () => {
       const rpc = connect();
       counts(a, 20);
       b.answers.eth_getTransactionCount = { kind: "answer", result: "many" };
       expect(await least(rpc)).toBe(20);
-      counts(b, 5);
-      a.head = 102;
-      expect(await least(rpc, 102)).toBe(20);
       b.fault = { kind: "cut" };
       expect(await least(rpc)).toBe(20);
       expect(rpc.status()).toMatchObject([{ healthy: true }, { healthy: false }]);
+    });
+
+    /** `a` tells of a block so many beyond 100 and so many seconds after it; `b` stands at 100, so old by our clock. */
+    const told = async (blocks: number, seconds: number, age: number) => {
+      const rpc = connect();
+      b.timestamp = Math.floor(Date.now() / 1000) - age;
+      a.timestamp = b.timestamp + seconds;
+      a.head = 100 + blocks;
+      counts(a, 20);
+      counts(b, 5);
+      await gasPrice(rpc);
+      await until(() => rpc.status()[1]!.head === 100, "a look at it");
+      await new Eth(rpc).newestHeader({ signal: never });
+      await until(() => rpc.status()[1]!.healthy === seconds < 60, "it is judged");
+      return await least(rpc, a.head);
+    };
+
+    it.each([
+      ["has not the block", 1, 1],
+      ["is called behind while it goes with our clock", 10, 100],
+    ])("asks one that %s for its newest: blocks made up silence nobody", async (_, blocks, seconds) => {
+      expect(await told(blocks, seconds, 10)).toBe(5);
+      const asked = b.proxy.requests.filter(({ method }) => method === "eth_getTransactionCount");
+      expect(asked.map(({ params }) => params[1])).toEqual(["latest"]);
+    });
+
+    it("asks none that lags behind our clock, too", async () => {
+      expect(await told(10, 100, 100)).toBe(20);
     });
 
     it("asks one that is left, and fails when it does", async () => {

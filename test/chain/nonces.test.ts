@@ -33,6 +33,21 @@ const inflated = (by: number): Rule =>
     edit: (count: string) => `0x${(Number(count) + by).toString(16)}`,
   }));
 
+/** What a server tells of a newest block that there is not: so many blocks and seconds beyond the real one. */
+const ahead = (blocks: number, seconds: number): Rule =>
+  on("eth_getBlockByNumber", ([at]) =>
+    at === "latest"
+      ? {
+          kind: "edit",
+          edit: (block: { number: string; timestamp: string }) => ({
+            ...block,
+            number: `0x${(Number(block.number) + blocks).toString(16)}`,
+            timestamp: `0x${(Number(block.timestamp) + seconds).toString(16)}`,
+          }),
+        }
+      : undefined,
+  );
+
 describe("the publisher's nonces", () => {
   let world: World;
   let second: FaultProxy;
@@ -202,27 +217,61 @@ describe("the publisher's nonces", () => {
       }
     });
 
-    it("does not call a nonce taken that is none's, and pays once", async () => {
-      await world.rpc("evm_setAutomine", false);
-      let now = Date.now() / 1000;
-      const publisher = await begin({ eth: new Eth(overBoth()), now: () => now });
-      const paid = await received(async () => {
-        const outcome = submit(publisher, pay("p1", 7n));
-        await until(() => nonces().length === 1, "it is sent");
-        world.proxy.rules = [inflated(20)];
-        const asked = () => world.proxy.count("eth_getTransactionReceipt");
-        await until(() => asked() > 5, "several looks for a receipt");
-        now += 61;
-        const before = asked();
-        await until(() => asked() > before + 3, "some more");
-        expect(publisher.pending()).toEqual(["p1"]);
-        world.proxy.rules = [];
-        await world.rpc("evm_setAutomine", true);
-        await world.rpc("evm_mine");
-        expect(await outcome).toMatchObject({ ok: true });
-      });
-      expect(paid).toBe(7n);
+    it.each([
+      ["one block", 1, 1],
+      ["far", 10, 100],
+    ])(
+      "stay our own where it tells of blocks that the other has not, %s beyond",
+      async (_, blocks, seconds) => {
+        world.proxy.rules = [inflated(20), ahead(blocks, seconds)];
+        const publisher = await begin({ eth: new Eth(overBoth()) });
+        expect(await submit(publisher, pay("p1"))).toMatchObject({ ok: true });
+        expect(nonces()).toEqual([0]);
+      },
+    );
+
+    it.each([
+      ["none", 0, 0],
+      ["one", 1, 1],
+      ["many", 10, 100],
+    ])(
+      "does not call a nonce taken that is none's, and pays once, with %s of its blocks made up",
+      async (_, blocks, seconds) => {
+        await world.rpc("evm_setAutomine", false);
+        let now = Date.now() / 1000;
+        const publisher = await begin({ eth: new Eth(overBoth()), now: () => now });
+        const paid = await received(async () => {
+          const outcome = submit(publisher, pay("p1", 7n));
+          await until(() => nonces().length === 1, "it is sent");
+          world.proxy.rules = [inflated(20), ...(blocks > 0 ? [ahead(blocks, seconds)] : [])];
+          const asked = () => world.proxy.count("eth_getTransactionReceipt");
+          await until(() => asked() > 5, "several looks for a receipt");
+          now += 61;
+          const before = asked();
+          await until(() => asked() > before + 3, "some more");
+          expect(publisher.pending()).toEqual(["p1"]);
+          world.proxy.rules = [];
+          await world.rpc("evm_setAutomine", true);
+          await world.rpc("evm_mine");
+          expect(await outcome).toMatchObject({ ok: true });
+        });
+        expect(paid).toBe(7n);
+      },
+    );
+  });
+
+  it("are not called taken where one of two servers keeps the receipt to itself", async () => {
+    let now = Date.now() / 1000;
+    const publisher = await begin({ eth: new Eth(overBoth()), now: () => now });
+    world.proxy.rules = [on("eth_getTransactionReceipt", () => ({ kind: "answer", result: null }))];
+    const paid = await received(async () => {
+      const outcome = submit(publisher, pay("p1", 7n));
+      const asked = () => world.proxy.count("eth_getTransactionReceipt");
+      await until(() => asked() > 3, "several looks for a receipt");
+      now += 61;
+      expect(await outcome).toMatchObject({ ok: true });
     });
+    expect(paid).toBe(7n);
   });
 
   describe("when the only server inflates every count for a while", () => {
