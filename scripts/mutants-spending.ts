@@ -16,6 +16,7 @@ const GROUPS: readonly (readonly string[])[] = [
     "test/api/daemon.test.ts",
     "test/api/accessTokensApi.test.ts",
     "test/api/send.test.ts",
+    "test/node/sends.test.ts",
     "test/node/requests.test.ts",
     "test/node/requestThieves.test.ts",
   ],
