@@ -16,6 +16,8 @@ export async function admit(job: Job, line: Line, { head, count, signal }: Look)
     const { deadline } = intent;
     return line.end(job, { ok: false, code: "deadline_passed", deadline, time: head.timestamp });
   }
+  let nonce = Math.max(line.outbox.next, count);
+  while (await line.refill(nonce, signal)) nonce++;
   let simulated: Awaited<ReturnType<typeof simulate>>;
   try {
     simulated = await simulate(account.address, intent, eth, { signal, retries: 0 });
@@ -25,7 +27,6 @@ export async function admit(job: Job, line: Line, { head, count, signal }: Look)
   }
   if (!simulated.ok) return line.end(job, simulated);
   const { gasLimit } = simulated;
-  const nonce = Math.max(line.outbox.next, count);
   const jobs = line.jobs.values();
   const fees = await line.pricing.first(intent, gasLimit, nonce, head, jobs, line.signed, signal);
   if ("code" in fees) return line.end(job, fees);

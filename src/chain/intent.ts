@@ -107,6 +107,11 @@ export interface IntentRecord {
   readonly outcome: Outcome | undefined;
 }
 
+/** The name of what only uses a nonce. */
+export function fillerId(nonce: number): string {
+  return `nonce/${nonce}`;
+}
+
 /** Whether it is no intent of anybody's: an empty transfer to ourselves from the first, which only uses its nonce. */
 export function isFiller(record: IntentRecord): boolean {
   return record.attempts[0]?.cancels === true;

@@ -2,7 +2,7 @@ import type { Hex } from "../protocol/bytes.ts";
 import { type Account, signTransaction } from "./account.ts";
 import type { Call, Eth, Header } from "./eth.ts";
 import type { FeePolicy, Fees } from "./fees.ts";
-import { type IntentRecord, isFiller, type Outcome } from "./intent.ts";
+import { fillerId, type IntentRecord, isFiller, type Outcome } from "./intent.ts";
 import { byNonce, byUrgency, Job } from "./job.ts";
 import type { Journal } from "./journal.ts";
 import { Outbox } from "./outbox.ts";
@@ -86,6 +86,23 @@ export class Line {
     job.record = record;
     this.signed.add(job);
     return job;
+  }
+
+  /** Takes up again, on disk first, what was over. */
+  async reopen(record: IntentRecord): Promise<Job> {
+    const reopened = { ...record, outcome: undefined };
+    await this.outbox.save(reopened);
+    return this.adopt(reopened);
+  }
+
+  /**
+   * Hands in again the filler that was ever signed for this nonce: given up for a lower one, it is in the servers' pools
+   * still and would take the nonce from anything else. False: there is none.
+   */
+  async refill(nonce: number, signal: AbortSignal): Promise<boolean> {
+    const filler = await this.outbox.find(fillerId(nonce));
+    if (filler !== undefined) await this.send(await this.reopen(filler), signal);
+    return filler !== undefined;
   }
 
   /** The signed, by nonce. */

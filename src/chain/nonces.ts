@@ -1,6 +1,6 @@
 import { ChainError } from "./error.ts";
 import type { Call } from "./eth.ts";
-import { isFiller, type Outcome } from "./intent.ts";
+import { fillerId, isFiller, type Outcome } from "./intent.ts";
 import type { Line, Look } from "./line.ts";
 import { simulate } from "./simulate.ts";
 
@@ -40,9 +40,7 @@ export class Nonces {
     const { count } = look;
     if (count < line.first) {
       for (const record of await line.outbox.freedBy(count)) {
-        const reopened = { ...record, outcome: undefined };
-        await line.outbox.save(reopened);
-        line.adopt(reopened).wait("reorganised");
+        (await line.reopen(record)).wait("reorganised");
       }
     }
     if (count < line.first) await this.#close(line.first, look);
@@ -96,6 +94,7 @@ export class Nonces {
   /** Uses a nonce for nothing. False: the account cannot pay for it. */
   async #fill(nonce: number, { head, signal }: Look): Promise<boolean> {
     const line = this.#line;
+    if (await line.refill(nonce, signal)) return true;
     const { eth, account } = line.init;
     const call: Call = { to: account.address, data: "0x", value: 0n };
     const simulated = await simulate(account.address, call, eth, { signal, retries: 0 });
@@ -104,7 +103,7 @@ export class Nonces {
     const jobs = line.jobs.values();
     const fees = await line.pricing.first(call, gasLimit, nonce, head, jobs, line.signed, signal);
     if ("code" in fees) return this.#unpaid();
-    const id = `nonce/${nonce}`;
+    const id = fillerId(nonce);
     const record = { id, ...call, deadline: undefined, nonce, gasLimit, attempts: [], cancelling: true };
     const job = line.jobs.get(id) ?? line.add({ id, ...call });
     await line.attempt(job, { ...record, outcome: undefined }, call, fees, signal);

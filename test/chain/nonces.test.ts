@@ -250,7 +250,6 @@ describe("the publisher's nonces", () => {
           const before = asked();
           await until(() => asked() > before + 3, "some more");
           expect(publisher.pending()).toEqual(["p1"]);
-          world.proxy.rules = [];
           await world.rpc("evm_setAutomine", true);
           await world.rpc("evm_mine");
           expect(await outcome).toMatchObject({ ok: true });
@@ -380,6 +379,35 @@ describe("the publisher's nonces", () => {
     }, "the second is over");
     expect(await outcome).toMatchObject({ ok: true });
     expect(await chainNonce()).toBe(42);
+  });
+
+  it("let what was given up have its nonce when its turn comes, before anything of worth", async () => {
+    let now = Date.now() / 1000;
+    const publisher = await begin({ now: () => now });
+    world.proxy.rules = [inflated(66)];
+    const one = submit(publisher, pay("p0"));
+    await until(() => nonces().length === 1, "a filler is signed");
+    world.proxy.rules = [];
+    await until(() => {
+      now += 30;
+      publisher.poke();
+      return nonces().length === 2;
+    }, "what waited is signed");
+    expect(await one).toMatchObject({ ok: true });
+    const paid = await received(async () => {
+      const all = Array.from({ length: 70 }, (_, i) => submit(publisher, pay(`p${i + 1}`)));
+      const ticking = setInterval(() => {
+        now += 5;
+      }, 50);
+      try {
+        for (const outcome of all) expect(await outcome).toMatchObject({ ok: true });
+      } finally {
+        clearInterval(ticking);
+      }
+    });
+    expect(paid).toBe(70n);
+    expect(await chainNonce()).toBe(72);
+    expect(publisher.pending()).toEqual([]);
   });
 
   it("are not given up twice where a write failed after it took", async () => {
