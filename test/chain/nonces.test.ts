@@ -381,6 +381,36 @@ describe("the publisher's nonces", () => {
     expect(await chainNonce()).toBe(42);
   });
 
+  it("bear nothing of worth far out where the filler before it cannot be paid for", async () => {
+    let now = Date.now() / 1000;
+    const publisher = await begin({ now: () => now });
+    const refused = on("eth_estimateGas", ([call]) =>
+      (call as { to: string }).to === account.address
+        ? { kind: "error", code: -32000, message: "insufficient funds for gas * price + value" }
+        : undefined,
+    );
+    const poor = first(
+      1,
+      on("eth_getBalance", () => ({ kind: "answer", result: "0x0" })),
+    );
+    world.proxy.rules = [inflated(1_000), refused, poor];
+    const outcome = submit(publisher, pay("p1"));
+    await until(() => world.proxy.count("eth_getBalance") > 0, "the filler is refused");
+    await until(() => {
+      now += 30;
+      publisher.poke();
+      return world.proxy.count("eth_getTransactionCount") > 6;
+    }, "some turns");
+    world.proxy.rules = [];
+    await until(() => {
+      now += 30;
+      publisher.poke();
+      return publisher.pending().length === 0;
+    }, "it is over");
+    expect(nonces().every((nonce) => nonce < 100)).toBe(true);
+    expect(await outcome).toMatchObject({ ok: true });
+  });
+
   it("let what was given up have its nonce when its turn comes, before anything of worth", async () => {
     let now = Date.now() / 1000;
     const publisher = await begin({ now: () => now });
