@@ -131,11 +131,22 @@ export class Eth {
    * answer cannot raise.
    */
   async leastTransactionCount(account: Address, at: number, options: CallOptions): Promise<number> {
+    return (await this.#transactionCounts(account, at, options))[0]!;
+  }
+
+  /** What more than half of the servers in use count at least: of two what both do, of one what it says once more. */
+  async agreedTransactionCount(account: Address, at: number, options: CallOptions): Promise<number> {
+    const counts = await this.#transactionCounts(account, at, options);
+    return counts[(counts.length - 1) >> 1]!;
+  }
+
+  /** The least first. */
+  async #transactionCounts(account: Address, at: number, options: CallOptions): Promise<number[]> {
     const method = "eth_getTransactionCount";
     const answers = await this.#callEach(method, [account, tagOf(at)], options);
     const counts = answers.map(toldNumber).filter((count) => count !== undefined);
     if (counts.length === 0) throw bad(method, "no quantity");
-    return Math.min(...counts);
+    return counts.sort((a, b) => a - b);
   }
 
   /** What miners are offered at present, wei per gas. */

@@ -49,15 +49,16 @@ export class Nonces {
 
   /**
    * A count above ours: someone else uses the account, or a server is wrong, and what is signed behind nonces that nobody
-   * used is not mined. False: nothing may be given a nonce yet. Throws `rpc_inconsistent` when it is one server's word only.
+   * used is not mined. False: nothing may be given a nonce yet. Throws `rpc_inconsistent` when half of the servers
+   * do not count so many.
    */
   async isAgreed({ head, count, signal }: Look): Promise<boolean> {
     const { init, outbox, signed } = this.#line;
     if ([...signed].some(({ record, mined }) => isFiller(record!) && !mined)) return false;
     if (count <= outbox.next) return true;
     const { account, eth } = init;
-    const least = await eth.leastTransactionCount(account.address, head.number, { signal, retries: 0 });
-    if (least < count) throw inconsistent(`one answer counts ${count}, another ${least}`, head.number);
+    const agreed = await eth.agreedTransactionCount(account.address, head.number, { signal, retries: 0 });
+    if (agreed < count) throw inconsistent(`one answer counts ${count}, others ${agreed}`, head.number);
     // Farther than could be filled should it be wrong, so nothing of worth goes first.
     if (count - outbox.proven <= MAX_FILLED) return true;
     return !(await this.#fill(count, { head, count, signal }));

@@ -94,9 +94,10 @@ describe("the publisher's nonces", () => {
     await publisher.start();
     return publisher;
   };
-  const overBoth = () => {
+  const overBoth = () => over([world.proxy, second]);
+  const over = (proxies: readonly FaultProxy[]) => {
     const rpc = new FailoverRpc({
-      urls: [world.proxy.url, second.url],
+      urls: proxies.map(({ url }) => url),
       chainId: 31337n,
       timeoutMs: 5_000,
       retries: 0,
@@ -471,6 +472,22 @@ describe("the publisher's nonces", () => {
       const publisher = await begin(count === 2 ? { eth: new Eth(overBoth()) } : {});
       expect(await submit(publisher, pay("p1"))).toMatchObject({ ok: true });
       expect(nonces()).toEqual([3]);
+    });
+
+    it.each([1, 2])("follow the account's where one of three servers counts nothing (%d)", async (liar) => {
+      await payElsewhere(3);
+      const third = await new FaultProxy(world.chain.url).start();
+      try {
+        [world.proxy, second, third][liar]!.rules = [
+          on("eth_getTransactionCount", () => ({ kind: "answer", result: "0x0" })),
+        ];
+        const publisher = await begin({ eth: new Eth(over([world.proxy, second, third])) });
+        expect(await submit(publisher, pay("p1"))).toMatchObject({ ok: true });
+        expect(nonces()).toEqual([3]);
+        await publisher.stop();
+      } finally {
+        await third.stop();
+      }
     });
 
     it("follow the account's between two intents", async () => {
