@@ -1,3 +1,4 @@
+import { failureOf } from "../chain/error.ts";
 import type { RawLog } from "../chain/eth.ts";
 import { decodeEvent, type EscrowEvent } from "../chain/event.ts";
 import { LogRange } from "../chain/logRange.ts";
@@ -19,6 +20,7 @@ import type { Channels } from "./channels.ts";
 import type { NodeContext } from "./context.ts";
 import { rebuildPaymentIndex } from "./paymentIndex.ts";
 import type { Payouts } from "./payouts/payouts.ts";
+import { logTrouble } from "./warnings.ts";
 
 interface RecoveryInit {
   readonly context: NodeContext;
@@ -38,6 +40,9 @@ type PayoutEvent = Extract<EscrowEvent, { kind: "payoutCredited" | "payoutWithdr
 
 /** How often the clock is looked at while peers are kept out. */
 const LOOK_MS = 250;
+
+/** How long after the chain could not be read it is tried again. */
+const SEARCH_AGAIN_MS = 1_000;
 
 /**
  * What a node does whose database may have lost something it had promised. Channels whose record is gone are found
@@ -131,27 +136,39 @@ export class Recovery {
     }
   }
 
-  /** Takes up channels of ours that the chain knows and the database does not, and what became of refused payouts. */
+  /**
+   * Takes up channels of ours that the chain knows and the database does not, and what became of refused payouts. While no
+   * server of the chain answers it waits: a node that stopped would look after no dispute either.
+   */
   async #findChannels(signal: AbortSignal): Promise<void> {
     const { context, channels, watcher, escrowBlock } = this.#init;
     const range = new LogRange(context.chain.eth, context.escrow.address);
     const newest = watcher.newestBlock()?.number ?? 0;
     const ours = new Set<ChannelId>(channels.ids());
     for (let from = escrowBlock; from <= newest; ) {
-      const { logs, to } = await range.read(from, newest, { signal });
-      for (const log of logs) {
-        const event = decodeEvent(log);
-        if (event?.kind === "payoutCredited" && ours.has(event.channelId))
-          await this.#foundPayout(event, log);
-        if (event?.kind === "payoutWithdrawn") await this.#foundPayout(event, log);
-        if (event?.kind !== "opened" || ours.has(event.channelId)) continue;
-        const side = sideOf(event.channel, context.account);
-        if (side === undefined || signerOf(event.channel, side) !== context.signer) continue;
-        ours.add(event.channelId);
-        await this.#takeUp(event.channelId, event.channel, side, signal);
+      try {
+        const { logs, to } = await range.read(from, newest, { signal });
+        for (const log of logs) await this.#take(log, ours, signal);
+        from = to + 1;
+      } catch (error) {
+        if (failureOf(error) === undefined) throw error;
+        logTrouble(context.log, { error, from }, "the chain could not be searched for channels; tried again");
+        await sleep(SEARCH_AGAIN_MS, signal);
       }
-      from = to + 1;
     }
+  }
+
+  /** The same log again changes nothing. */
+  async #take(log: RawLog, ours: Set<ChannelId>, signal: AbortSignal): Promise<void> {
+    const { account, signer } = this.#init.context;
+    const event = decodeEvent(log);
+    if (event?.kind === "payoutCredited" && ours.has(event.channelId)) await this.#foundPayout(event, log);
+    if (event?.kind === "payoutWithdrawn") await this.#foundPayout(event, log);
+    if (event?.kind !== "opened" || ours.has(event.channelId)) return;
+    const side = sideOf(event.channel, account);
+    if (side === undefined || signerOf(event.channel, side) !== signer) return;
+    await this.#takeUp(event.channelId, event.channel, side, signal);
+    ours.add(event.channelId);
   }
 
   /** A settlement that a reorganisation may still take back is none yet: the watcher tells when it is one. */

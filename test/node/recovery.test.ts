@@ -1,8 +1,9 @@
 import { join } from "node:path";
-import { ClassicLevel } from "classic-level";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ChannelId, channelIdToBytes } from "../../src/protocol/index.ts";
 import { channelKey } from "../../src/store/keys.ts";
+import { openLevelStore } from "../../src/store/levelStore.ts";
+import { FaultProxy, on } from "../chain/support/faultProxy.ts";
 import { freePort } from "../support/freePort.ts";
 import { openFunded, openWorld, type TestNode, type World } from "./support/world.ts";
 
@@ -21,6 +22,13 @@ afterAll(() => world?.stop());
 
 const DEPOSIT = 10n ** 15n;
 
+/** Takes a channel's record out of a database that nobody has open. */
+async function forget({ options }: TestNode, channelId: ChannelId): Promise<void> {
+  const store = await openLevelStore(join(options.directory, "level"));
+  await store.write([{ type: "del", key: channelKey(channelIdToBytes(channelId)) }], { sync: true });
+  await store.close();
+}
+
 describe("a node whose database lost a channel's record", () => {
   it("finds the channel on chain, lets what it may have signed lapse, and gets its own history back", async () => {
     const { channelId } = await openFunded(alice, bob, DEPOSIT);
@@ -30,13 +38,7 @@ describe("a node whose database lost a channel's record", () => {
     await bob.node.pay({ channelId, amount: 5n });
     await alice.node.stop();
 
-    const level = new ClassicLevel<Uint8Array, Uint8Array>(join(alice.options.directory, "level"), {
-      keyEncoding: "view",
-      valueEncoding: "view",
-    });
-    await level.del(channelKey(channelIdToBytes(channelId)), { sync: true });
-    await level.close();
-
+    await forget(alice, channelId);
     await alice.restart();
     await expect.poll(() => alice.warnings).toContain("database_lost_data");
     expect(alice.node.addresses).toEqual([]);
@@ -60,6 +62,36 @@ describe("a node whose database lost a channel's record", () => {
     alice.warnings.length = 0;
     await alice.restart();
     expect(alice.warnings).not.toContain("database_lost_data");
+  }, 60_000);
+});
+
+describe("a node that searches the chain for its channels", () => {
+  it("goes on when the chain can be read again, and does not stop meanwhile", async () => {
+    const proxy = await new FaultProxy(world.chain.url).start();
+    const carol = await world.node({ rpcUrl: proxy.url });
+    const { channelId } = await openFunded(carol, bob, DEPOSIT);
+    // Far enough that only a search begins at the first block.
+    for (let i = 0; i < 20; i++) await world.pass(1);
+    const head = await world.chain.provider.getBlockNumber();
+    await expect.poll(() => carol.node.chainStatus().block).toBe(head);
+    await carol.node.stop();
+    await forget(carol, channelId);
+    const isSearch = ([filter]: readonly unknown[]) =>
+      Number((filter as { fromBlock: string }).fromBlock) === 0;
+    const searches = () =>
+      proxy.requests.filter(({ method, params }) => method === "eth_getLogs" && isSearch(params)).length;
+    proxy.reset();
+    proxy.rules = [on("eth_getLogs", (params) => (isSearch(params) ? { kind: "cut" } : undefined))];
+    await carol.restart();
+    // More often than one call is tried.
+    await expect.poll(searches, { timeout: 20_000 }).toBeGreaterThan(5);
+    await expect(carol.node.channel(channelId)).rejects.toMatchObject({ code: "channel_unknown" });
+    proxy.reset();
+    await expect
+      .poll(() => carol.node.channel(channelId).catch(() => undefined), { timeout: 20_000 })
+      .toMatchObject({ channelId });
+    await carol.node.stop();
+    await proxy.stop();
   }, 60_000);
 });
 
