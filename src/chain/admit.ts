@@ -32,7 +32,8 @@ export async function admit(job: Job, line: Line, { head, count, signal }: Look)
   const fees = await line.pricing.first(intent, gasLimit, nonce, head, jobs, line.signed, signal);
   if ("code" in fees) return line.end(job, fees);
   // The filler that is to go so far first could not be paid for, a moment ago.
-  if (nonce - line.outbox.next > MAX_FILLED) return job.wait("gas_wallet_empty");
+  const { next, proven } = line.outbox;
+  if (count > next && count - proven > MAX_FILLED) return job.wait("gas_wallet_empty");
   if (job.mayLeave?.() === false) return line.end(job, { ok: false, code: "tx_cancelled", hash: undefined });
   const { id, to, data, value, deadline } = intent;
   const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };

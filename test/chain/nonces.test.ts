@@ -408,7 +408,12 @@ describe("the publisher's nonces", () => {
       publisher.poke();
       return publisher.pending().length === 0;
     }, "it is over");
-    expect(nonces().every((nonce) => nonce < 100)).toBe(true);
+    // What is let go in the middle of a turn may still be a filler.
+    const farOut = raws().filter((raw) => {
+      const { nonce, to } = Transaction.from(raw);
+      return nonce >= 100 && to?.toLowerCase() !== account.address;
+    });
+    expect(farOut).toEqual([]);
     expect(await outcome).toMatchObject({ ok: true });
   });
 
