@@ -39,15 +39,8 @@ export class Reservations {
   }
 
   /** What nothing else will take, `except` the intent of this name. Throws `ChainError`. */
-  async free(token: Address, signal: AbortSignal, except?: string): Promise<FreeMoney> {
-    for (;;) {
-      const before = this.#leaving(token, except);
-      const holds = await this.#balance(token, signal);
-      const { ids, amount: reserved } = this.#leaving(token, except);
-      // What ended while the balance was read may be in it or not.
-      if (![...before.ids].every((id) => ids.has(id))) continue;
-      return { free: holds > reserved ? holds - reserved : 0n, reserved };
-    }
+  free(token: Address, signal: AbortSignal, except?: string): Promise<FreeMoney> {
+    return this.#look(token, signal, except, (money) => money);
   }
 
   /**
@@ -55,11 +48,29 @@ export class Reservations {
    * same id reserves once, however many ask. Throws `wallet_insufficient` or `ChainError`.
    */
   async take(id: string, token: Address, amount: bigint, signal: AbortSignal): Promise<() => void> {
-    const { free, reserved } = await this.free(token, signal, id);
-    if (amount > free) throw insufficient(token, { free, reserved }, amount);
-    const held = { id, token, amount };
-    this.#held.add(held);
-    return () => void this.#held.delete(held);
+    return this.#look(token, signal, id, (money) => {
+      if (amount > money.free) throw insufficient(token, money, amount);
+      const held = { id, token, amount };
+      this.#held.add(held);
+      return () => void this.#held.delete(held);
+    });
+  }
+
+  /** What `then` makes of what is free, in the turn in which that is known: nothing else is promised in between. */
+  async #look<Result>(
+    token: Address,
+    signal: AbortSignal,
+    except: string | undefined,
+    then: (money: FreeMoney) => Result,
+  ): Promise<Result> {
+    for (;;) {
+      const before = this.#leaving(token, except);
+      const holds = await this.#balance(token, signal);
+      const { ids, amount: reserved } = this.#leaving(token, except);
+      // What ended while the balance was read may be in it or not.
+      if (![...before.ids].every((id) => ids.has(id))) continue;
+      return then({ free: holds > reserved ? holds - reserved : 0n, reserved });
+    }
   }
 
   #leaving(token: Address, except: string | undefined): Leaving {

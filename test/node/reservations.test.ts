@@ -157,6 +157,18 @@ it("reads the balance again where a transaction ended meanwhile: it may be in it
   expect(await reservations.free(ZERO_ADDRESS, signal)).toEqual({ free: 40n, reserved: 0n });
 });
 
+it("promises money once where the balance is told to two in one turn", async () => {
+  const told = Promise.withResolvers<bigint>();
+  const chain = { eth: { balance: () => told.promise }, pending: () => [], unmined: () => [], owed: 0n };
+  const reservations = new Reservations({ chain, account: somebody(), escrow: {} } as never);
+  const { signal } = new AbortController();
+  const taken = ["rent", "wages"].map((id) => tried(reservations.take(id, ZERO_ADDRESS, 60n, signal)));
+  told.resolve(100n);
+  const [first, second] = await Promise.all(taken);
+  expect(first).toBeTypeOf("function");
+  expect(second).toMatchObject({ code: "wallet_insufficient", fields: { have: 40n, reserved: 60n } });
+});
+
 describe("a restart", () => {
   it("reserves what was signed until it is over, and no longer", async () => {
     const alice = await world.node();
