@@ -23,7 +23,7 @@ export class Payouts {
   readonly #channels: Channels;
   readonly #waiting = new Map<Address, bigint>();
   readonly #unasked = new Set<Address>();
-  #asking: Promise<void> | undefined;
+  #asking = false;
 
   constructor(context: NodeContext, channels: Channels) {
     this.#context = context;
@@ -80,10 +80,9 @@ export class Payouts {
 
   /** Asks what is still to be asked. */
   look(): void {
-    if (this.#asking !== undefined || this.#unasked.size === 0) return;
-    this.#asking = this.#askThem().finally(() => {
-      this.#asking = undefined;
-    });
+    if (this.#asking || this.#unasked.size === 0) return;
+    this.#asking = true;
+    void this.#askThem();
   }
 
   async #askThem(): Promise<void> {
@@ -97,9 +96,11 @@ export class Payouts {
         this.#unasked.add(token);
         if (!stopping.aborted)
           logTrouble(log, { error, token }, "the escrow could not be asked what waits; asked again");
-        return;
+        break;
       }
     }
+    // In the turn in which the last one was told: whoever asks in the next begins anew.
+    this.#asking = false;
   }
 
   #told(token: Address, amount: bigint): void {
