@@ -135,6 +135,7 @@ describe("a node of which only the words are left", () => {
     const repaired = await bob.run("repair", "--yes");
     expect(repaired.out).toContain("MANIFEST");
     expect(repaired.out).toContain("1 that were missing are known again");
+    expect(repaired.out).toContain("those of payments are all known");
     expect(repaired.code).toBe(0);
     const again = await bob.run("repair", "--yes", "--json");
     expect(again.json).toMatchObject({ repaired: false, lost: true });

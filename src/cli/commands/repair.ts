@@ -52,7 +52,8 @@ async function repair(shell: Shell): Promise<void> {
     [
       "What was wrong:",
       ...details.map((detail) => `  ${detail}`),
-      ...indexLines(index),
+      "",
+      ...keyLines(index),
       "",
       shell.list([["as it was found", copy]]),
       "Keep that until everything is settled.",
@@ -64,9 +65,17 @@ async function repair(shell: Shell): Promise<void> {
   );
 }
 
-/** Whether a key of an earlier payment still pays only once. */
-function indexLines(index: RebuiltIndex | undefined): string[] {
-  if (index === undefined || (index.rebuilt === 0 && index.lost.length === 0)) return [];
-  const rebuilt = `  ${index.rebuilt} that were missing are known again, and pay only once`;
-  return ["", "Idempotency-Keys of earlier payments:", rebuilt, ...index.lost.map((text) => `  ${text}`)];
+/** Of which earlier calls the same key is still the same call. */
+function keyLines(index: RebuiltIndex | undefined): string[] {
+  const { rebuilt, lost } = index ?? { rebuilt: 0, lost: [] };
+  return [
+    "Idempotency-Keys used before:",
+    lost.length === 0
+      ? "  those of payments are all known where the payment is"
+      : "  those of payments are known where the payment is, but for these:",
+    ...lost.map((text) => `  ${text}`),
+    ...(rebuilt > 0 ? [`  ${rebuilt} that were missing are known again, and pay only once`] : []),
+    "  those of sends, openings, deposits, withdrawals and closings cannot be made anew: look for the transaction on the",
+    "  chain before one is asked for again",
+  ];
 }
