@@ -6,6 +6,8 @@ export default defineConfig({
     // A suite that found nothing to run, or that was told to run only a part, has not passed.
     passWithNoTests: false,
     allowOnly: process.env.CI === undefined,
+    // What is waited for comes, however busy the machine is.
+    expect: { poll: { timeout: 20_000 } },
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],

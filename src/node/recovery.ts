@@ -32,11 +32,14 @@ interface RecoveryInit {
   readonly escrowBlock: number;
   /** Awaited with the channels whose peers have yet to show what they hold. */
   readonly begin: (ids: Iterable<ChannelId>) => Promise<void>;
-  /** Awaited where a payment id might pay twice. */
+  /** Awaited where what bounds payments, or makes one the same payment again, may be gone. */
   readonly freeze: (reason: string) => Promise<void>;
 }
 
 type PayoutEvent = Extract<EscrowEvent, { kind: "payoutCredited" | "payoutWithdrawn" }>;
+
+/** The number of the last loss after which spending was frozen. */
+const FROZEN_AFTER = { namespace: "limits", key: "frozenAfterLoss" } as const;
 
 /** How often the clock is looked at while peers are kept out. */
 const LOOK_MS = 250;
@@ -45,9 +48,10 @@ const LOOK_MS = 250;
 const SEARCH_AGAIN_MS = 1_000;
 
 /**
- * What a node does whose database may have lost something it had promised. Channels whose record is gone are found
- * on chain, and what their refused payouts left at the escrow; peers are met only when every withdrawal or close it may have signed and forgotten has lapsed; then they
- * show what they hold, and when all have, the loss is settled. Before, payment ids are made to pay once again.
+ * What a node does whose database may have lost something it had promised. Spending is frozen, since what bounds it may
+ * be gone too. Channels whose record is gone are found on chain, and what their refused payouts left at the escrow; payment
+ * ids are made to pay once again. Peers are met only when every withdrawal or close it may have signed and forgotten has
+ * lapsed; then they show what they hold, and when all have, the loss is settled.
  */
 export class Recovery {
   readonly #init: RecoveryInit;
@@ -61,12 +65,13 @@ export class Recovery {
   async prepare(signal: AbortSignal): Promise<void> {
     const { context, integrity } = this.#init;
     if (!integrity.lost) return;
+    await this.#freezeOnce();
     await this.#findChannels(signal);
     this.#missing = await this.#unsettled();
     await this.#init.begin(this.#missing);
     context.emit("warning", {
       code: "database_lost_data",
-      message: `${lossText(integrity.details)}; peers are met once what it may have signed has lapsed, up to an hour`,
+      message: `${lossText(integrity.details)}; peers are met once what it may have signed has lapsed, up to an hour; spending is frozen until you have looked at limits and access tokens`,
     });
     await this.#indexPayments(signal);
     if (this.#missing.size === 0) await integrity.settle();
@@ -76,6 +81,19 @@ export class Recovery {
       for (const id of [...this.#missing]) if (!unsettled.has(id)) this.established(id);
     }
     await this.#renumber();
+  }
+
+  /**
+   * Limits, what was spent of them, the end of an access token or the brake itself may be gone too. Once for each loss: a
+   * human who looked is not asked again at every start until the peers have come.
+   */
+  async #freezeOnce(): Promise<void> {
+    const { context, integrity, freeze } = this.#init;
+    const { namespace, key } = FROZEN_AFTER;
+    const { records } = context;
+    if ((await records.get<number>(namespace, key)) === integrity.epoch) return;
+    await freeze("the database lost data: look at limits and access tokens");
+    await records.put(namespace, key, integrity.epoch, { sync: true });
   }
 
   /** Before anything can be paid: of what the index has lost an old id would pay again. */

@@ -170,6 +170,13 @@ it.each(["the key", "the key and the channel"])(
     await store.close();
     await rm(join(alice.options.directory, "mark"));
     await alice.restart();
+    const { node } = alice.daemon;
+    await until(
+      async () => node.spending.frozen?.reason ?? "",
+      (reason) => reason.includes("lost data"),
+    );
+    expect((await pay()).problem.code).toBe("spending_frozen");
+    await node.spending.unfreeze();
     // Asked for while nobody knows yet what the peer holds: it waits.
     const waiting = pay();
     await until(
@@ -177,7 +184,6 @@ it.each(["the key", "the key and the channel"])(
       ({ body }) => body.recovery?.channels.length === 2,
     );
     await world.pass(3_700);
-    const { node } = alice.daemon;
     await until(
       async () => node.addresses.length,
       (count) => count > 0,

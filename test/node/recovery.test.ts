@@ -42,6 +42,14 @@ describe("a node whose database lost a channel's record", () => {
     await alice.restart();
     await expect.poll(() => alice.warnings).toContain("database_lost_data");
     expect(alice.node.addresses).toEqual([]);
+    // What bounded its payments may be gone with the rest: a human looks, and is asked once.
+    expect(alice.node.spending.frozen?.reason).toContain("lost data");
+    await alice.node.spending.unfreeze();
+    await alice.node.stop();
+    alice.warnings.length = 0;
+    await alice.restart();
+    await expect.poll(() => alice.warnings).toContain("database_lost_data");
+    expect(alice.node.spending.frozen).toBeUndefined();
     const known = await alice.node.channel(channelId);
     expect([known.sent, known.received]).toEqual([0n, 0n]);
 
