@@ -15,6 +15,9 @@ const RESEND_MS = 10_000;
 const UNACCOUNTED_TURNS = 3;
 const UNACCOUNTED_MS = 60_000;
 
+/** How often the count by which a transaction is unmined is compared with the other servers'. */
+const COMPARED_MS = 60_000;
+
 /** Follows one signed job for a turn: settles what is confirmed, raises or hands in again what is not mined. */
 export async function follow(job: Job, line: Line, look: Look): Promise<void> {
   const record = job.record!;
@@ -37,6 +40,7 @@ export async function follow(job: Job, line: Line, look: Look): Promise<void> {
     job.sentAt = 0;
     job.wait("reorganised");
   }
+  await assertUnmined(job, record, line, look);
   if (await offerMore(job, record, line, look)) return;
   if (now() * 1000 - job.sentAt >= RESEND_MS) await line.send(job, look.signal);
 }
@@ -71,6 +75,26 @@ async function settle(
   await onMined?.({ hash, intent: record.id, gasUsed, amount, done: outcome.ok });
   await line.finish(job, record, outcome);
   job.say({ stage: "confirmed", hash, confirmations, needed });
+}
+
+/**
+ * What seems unmined for long may be so by the count of one server only. Asks the others once a minute, about the lowest;
+ * throws `rpc_inconsistent` when more than half count it.
+ */
+async function assertUnmined(
+  job: Job,
+  { nonce, attempts }: IntentRecord,
+  line: Line,
+  { head, count, signal }: Look,
+): Promise<void> {
+  const { account, eth, now } = line.init;
+  const time = now() * 1000;
+  if (nonce !== count || time - Math.max(job.comparedAt, attempts[0]!.at) < COMPARED_MS) return;
+  job.comparedAt = time;
+  const agreed = await eth.agreedTransactionCount(account.address, head.number, { signal, retries: 0 });
+  if (agreed <= nonce) return;
+  const reason = `the account's transactions: one answer counts ${count}, others ${agreed}`;
+  throw new ChainError({ code: "rpc_inconsistent", reason, block: head.number });
 }
 
 /** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */

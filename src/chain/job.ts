@@ -24,6 +24,8 @@ export class Job {
   unaccounted = 0;
   /** When that began, Unix milliseconds. */
   unaccountedSince = 0;
+  /** When the count by which it is unmined was last compared with other servers', Unix milliseconds. */
+  comparedAt = 0;
 
   constructor(intent: Intent, order: number) {
     this.intent = intent;

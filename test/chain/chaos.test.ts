@@ -6,6 +6,7 @@ import { logKey } from "../../src/chain/trail.ts";
 import type { ChainNotice } from "../../src/chain/watcher.ts";
 import { startAnvil } from "../contracts/support/testChain.ts";
 import type { Fault } from "./support/faultProxy.ts";
+import { random } from "./support/random.ts";
 import {
   accountOf,
   contentsByNonce,
@@ -22,17 +23,6 @@ import {
 const STEPS = 40;
 const CONFIRMATIONS = 2;
 const SEEDS = (process.env.SEEDS ?? "1,2,3,4,5,6").split(",").map(Number);
-
-/** Mulberry32: a run is its seed. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 /** One node's chain room that is killed, cut off and lied to while its chain reorganises. */
 class Run {

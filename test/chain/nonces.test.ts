@@ -260,6 +260,27 @@ describe("the publisher's nonces", () => {
     );
   });
 
+  it("are known to be used where the first of three servers counts nothing", async () => {
+    const third = await new FaultProxy(world.chain.url).start();
+    try {
+      let now = Date.now() / 1000;
+      const publisher = await begin({
+        eth: new Eth(over([world.proxy, second, third])),
+        now: () => now,
+      });
+      world.proxy.rules = [on("eth_getTransactionCount", () => ({ kind: "answer", result: "0x0" }))];
+      const outcome = submit(publisher, pay("p1"));
+      const asked = () => world.proxy.count("eth_getTransactionCount");
+      await until(() => asked() > 3, "it is mined, and not counted");
+      now += 61;
+      publisher.poke();
+      expect(await outcome).toMatchObject({ ok: true });
+      await publisher.stop();
+    } finally {
+      await third.stop();
+    }
+  });
+
   it("are not called taken where one of two servers keeps the receipt to itself", async () => {
     let now = Date.now() / 1000;
     const publisher = await begin({ eth: new Eth(overBoth()), now: () => now });
