@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { createNode, restoreBackup } from "../../src/node/index.ts";
 import type { SendOrder } from "../../src/node/sends/sendOrder.ts";
 import { type Address, ZERO_ADDRESS } from "../../src/protocol/index.ts";
-import { FaultProxy } from "../chain/support/faultProxy.ts";
+import { FaultProxy, first, on } from "../chain/support/faultProxy.ts";
 import { openWorld, type TestNode, type World } from "./support/world.ts";
 
 const TO = `0x${"5".repeat(40)}` as Address;
@@ -49,6 +49,28 @@ it("is not sent again by a node that was restored from before it was mined", asy
   const other = { ...ORDER, amount: 78n };
   await expect(restored.send(other, { name: "rent" })).rejects.toMatchObject({ code: "option_invalid" });
   await restored.stop();
+}, 60_000);
+
+it("leaves in the order in which it was asked for, though what is asked for later is planned sooner", async () => {
+  const proxy = await new FaultProxy(world.chain.provider._getConnection().url).start();
+  const { node } = await world.node({ rpcUrl: proxy.url });
+  try {
+    const slow = { kind: "delay", ms: 300 } as const;
+    proxy.rules = [
+      first(
+        1,
+        on("eth_getBalance", () => slow),
+      ),
+    ];
+    const nonceOf = async () => {
+      const { transaction } = await node.send(ORDER, {});
+      return (await world.chain.provider.getTransaction(transaction))!.nonce;
+    };
+    const [earlier, later] = await Promise.all([nonceOf(), nonceOf()]);
+    expect(later).toBe(earlier + 1);
+  } finally {
+    await proxy.stop();
+  }
 }, 60_000);
 
 it("is not signed any more once the brake was pulled, or its spender has ended, while the chain was away", async () => {

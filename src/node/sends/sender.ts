@@ -57,40 +57,34 @@ export class Sender {
     const { name = randomBytes(16).toString("hex"), signal, onProgress } = options;
     const { context, planner } = this.#init;
     const reserved: (() => void)[] = [];
+    const { before, isBehind, leave } = this.#enter();
     let sending: Begun<StoredSend>;
     let over: Promise<Outcome>;
     try {
       // What cannot be paid is refused before it waits. What was asked for before may be signed.
       if ((await context.records.get(SENDS, name)) === undefined)
         reserved.push(await planner.reserve(order, signal, intentOf(name)));
-      const leave = await this.#turn(options);
-      try {
-        sending = await takeUp(context, this.#named(name, order, options, reserved));
-      } catch (error) {
-        leave();
-        throw error;
-      }
+      if (isBehind) onProgress({ step: "queued" });
+      await orAborted(before, signal);
+      sending = await takeUp(context, this.#named(name, order, options, reserved));
       over = this.#submit(name, sending, onProgress, leave);
+    } catch (error) {
+      void before.then(leave);
+      throw error;
     } finally {
       for (const release of reserved) release();
     }
     return confirmed(over, sending.stored, signal, (outcome) => transactionFailed("send", outcome));
   }
 
-  /** Resolves when what was sent before is mined or over; the returned function lets the next one begin. */
-  async #turn({ signal, onProgress }: SendOptions): Promise<() => void> {
+  /** A place in line from this call on: `before` resolves once what stands before is mined or over, `leave` lets the next one begin. */
+  #enter(): { readonly before: Promise<void>; readonly isBehind: boolean; readonly leave: () => void } {
     const before = this.#line;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve: leave } = Promise.withResolvers<void>();
     this.#line = promise;
-    if (this.#inLine++ > 0) onProgress({ step: "queued" });
+    const isBehind = this.#inLine++ > 0;
     void promise.then(() => void this.#inLine--);
-    try {
-      await orAborted(before, signal);
-    } catch (error) {
-      void before.then(resolve);
-      throw error;
-    }
-    return resolve;
+    return { before, isBehind, leave };
   }
 
   #named(
