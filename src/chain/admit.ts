@@ -3,7 +3,7 @@ import type { Intent, IntentRecord, Outcome } from "./intent.ts";
 import { sameContent } from "./intent.ts";
 import type { Job } from "./job.ts";
 import type { Line, Look } from "./line.ts";
-import { MAX_FILLED } from "./nonces.ts";
+import { isFar } from "./nonces.ts";
 import { simulate } from "./simulate.ts";
 
 /** Gives a waiting intent its nonce and sends it, or ends it with a refusal. */
@@ -32,8 +32,7 @@ export async function admit(job: Job, line: Line, { head, count, signal }: Look)
   const fees = await line.pricing.first(intent, gasLimit, nonce, head, jobs, line.signed, signal);
   if ("code" in fees) return line.end(job, fees);
   // The filler that is to go so far first could not be paid for, a moment ago.
-  const { next, proven } = line.outbox;
-  if (count > next && count - proven > MAX_FILLED) return job.wait("gas_wallet_empty");
+  if (isFar(count, line.outbox)) return job.wait("gas_wallet_empty");
   if (job.mayLeave?.() === false) return line.end(job, { ok: false, code: "tx_cancelled", hash: undefined });
   const { id, to, data, value, deadline } = intent;
   const record = { id, to, data, value, deadline, nonce, gasLimit, attempts: [], cancelling: false };

@@ -3,6 +3,7 @@ import type { Call, Header, Receipt } from "./eth.ts";
 import type { IntentRecord } from "./intent.ts";
 import type { Job } from "./job.ts";
 import type { Line, Look } from "./line.ts";
+import { outvoted } from "./nonces.ts";
 import { outcomeOf, receiptOf } from "./receipt.ts";
 
 /** An unmined transaction is handed in again after this long: pools forget. */
@@ -92,9 +93,7 @@ async function assertUnmined(
   if (nonce !== count || time - Math.max(job.comparedAt, attempts[0]!.at) < COMPARED_MS) return;
   job.comparedAt = time;
   const agreed = await eth.agreedTransactionCount(account.address, head.number, { signal, retries: 0 });
-  if (agreed <= nonce) return;
-  const reason = `the account's transactions: one answer counts ${count}, others ${agreed}`;
-  throw new ChainError({ code: "rpc_inconsistent", reason, block: head.number });
+  if (agreed > nonce) throw outvoted(count, agreed, head.number);
 }
 
 /** The nonce is used and none of ours is to be found: a receipt that is late, or someone else's transaction. */

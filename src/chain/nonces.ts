@@ -2,10 +2,11 @@ import { ChainError } from "./error.ts";
 import type { Call } from "./eth.ts";
 import { fillerId, isFiller, type Outcome } from "./intent.ts";
 import type { Line, Look } from "./line.ts";
+import type { Outbox } from "./outbox.ts";
 import { simulate } from "./simulate.ts";
 
 /** The most nonces that are filled with empty transfers, 21,000 gas each, to reach what stands behind them. */
-export const MAX_FILLED = 64;
+const MAX_FILLED = 64;
 
 /** Turns and milliseconds that a gap must be seen for before it is believed: servers lag, and may be wrong. */
 const STEADY_TURNS = 3;
@@ -58,9 +59,9 @@ export class Nonces {
     if (count <= outbox.next) return true;
     const { account, eth } = init;
     const agreed = await eth.agreedTransactionCount(account.address, head.number, { signal, retries: 0 });
-    if (agreed < count) throw inconsistent(`one answer counts ${count}, others ${agreed}`, head.number);
-    // Farther than could be filled should it be wrong, so nothing of worth goes first.
-    if (count - outbox.proven <= MAX_FILLED) return true;
+    if (agreed < count) throw outvoted(count, agreed, head.number);
+    // So far nothing of worth goes first.
+    if (!isFar(count, outbox)) return true;
     return !(await this.#fill(count, { head, count, signal }));
   }
 
@@ -115,6 +116,16 @@ export class Nonces {
     for (const job of this.#line.jobs.values()) job.wait("gas_wallet_empty");
     return false;
   }
+}
+
+/** Whether a count above ours leads farther than could be filled should it be wrong. */
+export function isFar(count: number, { next, proven }: Pick<Outbox, "next" | "proven">): boolean {
+  return count > next && count - proven > MAX_FILLED;
+}
+
+/** What one server counts is not what more than half of them do. */
+export function outvoted(count: number, agreed: number, block: number): ChainError {
+  return inconsistent(`one answer counts ${count}, others ${agreed}`, block);
 }
 
 function inconsistent(counts: string, block: number): ChainError {
