@@ -1,6 +1,6 @@
 import type { NodeContext } from "../context.ts";
 import { type KeptNames, type KeptRequest, makerKey, PLACE } from "./keptRequests.ts";
-import { NAMESPACE, type StoredRequest, timeKey } from "./requestRecord.ts";
+import { NAMESPACE, type StoredRequest, splitTimeKey, timeKey } from "./requestRecord.ts";
 
 const DAY_SECONDS = 86_400;
 
@@ -138,7 +138,7 @@ export class Forgetter {
 
   async #missing(listed: readonly string[]): Promise<(readonly [KeptRequest, KeptNames])[]> {
     const { records, requests } = this.#init.context;
-    const idKeys = listed.map((key) => key.slice(12));
+    const idKeys = listed.map((key) => splitTimeKey(key).idKey);
     const stored = await records.getMany<StoredRequest>(NAMESPACE.request, idKeys);
     const all = stored.flatMap((one, i): (readonly [KeptRequest, KeptNames])[] => {
       if (one === undefined) return [];

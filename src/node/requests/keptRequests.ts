@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DelOp, PutOp } from "../../store/store.ts";
 import type { RecordEntry, Records } from "../records.ts";
-import { NAMESPACE, timeKey } from "./requestRecord.ts";
+import { NAMESPACE, splitTimeKey, timeKey } from "./requestRecord.ts";
 
 /** A request as the index by expiry names it. */
 export interface KeptRequest {
@@ -22,9 +22,6 @@ export interface KeptNames {
 
 /** Where `NAMESPACE.indexed` says how far the index is. */
 export const PLACE = "place";
-
-/** Digits of a time in a key. */
-const TIME_DIGITS = 12;
 
 /**
  * What is on disk of each maker's requests, by expiry, and how many: what is forgotten is found without a look at the
@@ -122,10 +119,6 @@ function keyOf({ maker, expiresAt, idKey }: KeptRequest): string {
 }
 
 function keptOf(maker: string, { key }: RecordEntry<KeptNames>): KeptRequest {
-  const rest = key.slice(maker.length + 1);
-  return {
-    maker,
-    expiresAt: Number.parseInt(rest.slice(0, TIME_DIGITS), 16),
-    idKey: rest.slice(TIME_DIGITS),
-  };
+  const { time, idKey } = splitTimeKey(key.slice(maker.length + 1));
+  return { maker, expiresAt: time, idKey };
 }

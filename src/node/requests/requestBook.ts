@@ -23,6 +23,7 @@ import {
   type StoredKey,
   type StoredPayment,
   type StoredRequest,
+  splitTimeKey,
   storedPaymentOf,
   timeKey,
 } from "./requestRecord.ts";
@@ -119,7 +120,7 @@ export class RequestBook {
     const from = timeKey(Math.max(0, Math.floor(now()) - EXPIRY_GRACE_SECONDS), "");
     let page: string[] = [];
     for await (const { key } of records.list(NAMESPACE.open, { from })) {
-      if (page.push(key.slice(12)) < PAGE) continue;
+      if (page.push(splitTimeKey(key).idKey) < PAGE) continue;
       await this.#load(page);
       page = [];
     }

@@ -78,9 +78,16 @@ export function idKeyOf(paymentHash: Hex): string {
   return paymentHash.slice(0, 2 + 2 * PAYMENT_ID_BYTES);
 }
 
+const TIME_DIGITS = 12;
+
 /** Sorts by time as text does. `time`: seconds or milliseconds, below 2^48. */
 export function timeKey(time: number, idKey: string): string {
-  return `${time.toString(16).padStart(12, "0")}${idKey}`;
+  return `${time.toString(16).padStart(TIME_DIGITS, "0")}${idKey}`;
+}
+
+/** What {@link timeKey} was made of. */
+export function splitTimeKey(key: string): { readonly time: number; readonly idKey: string } {
+  return { time: Number.parseInt(key.slice(0, TIME_DIGITS), 16), idKey: key.slice(TIME_DIGITS) };
 }
 
 export function storedPaymentOf(payment: RequestPayment): StoredPayment {

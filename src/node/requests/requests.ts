@@ -17,6 +17,7 @@ import {
   type StoredKey,
   type StoredPayment,
   type StoredRequest,
+  splitTimeKey,
   termsOfStored,
 } from "./requestRecord.ts";
 import { Turns } from "./turns.ts";
@@ -153,7 +154,7 @@ export class Requests {
     const { records } = this.#init.context;
     for await (const { key } of records.list(NAMESPACE.byTime, { after, reverse: true, signal })) {
       if (items.length === limit || read === MAX_READ) return { items, next: last };
-      const request = await this.#find(key.slice(12)); // forgotten meanwhile: none
+      const request = await this.#find(splitTimeKey(key).idKey); // forgotten meanwhile: none
       if (request !== undefined && (state ?? request.state) === request.state) {
         items.push({ cursor: key, request });
       }
